@@ -1,0 +1,397 @@
+//! The owner of a scope: the one process that moves records from inbox to journal to target.
+//!
+//! Every change goes to the journal first and to the mailbox second, so the mailbox can always be
+//! made again: indexing is one function over journal records ([`ScopeOwner::index`]), used after an
+//! append, after a crash and for a rebuild alike. When the mailbox turns out damaged, it is moved
+//! aside, an empty one is indexed from the journal, and the operation runs again.
+
+mod compaction;
+mod explain;
+mod index;
+mod ingest;
+mod selection;
+mod store_factory;
+
+pub use compaction::Retired;
+pub use explain::{Explanation, TargetAnswer};
+pub use ingest::Ingested;
+pub use selection::{BatchLimits, Selected, Selection};
+pub use store_factory::{MailboxFactory, MemoryFactory, SledFactory};
+
+use crate::fs::SharedFilesystem;
+use crate::inbox::Inbox;
+use crate::journal::{Cursor, Journal, JournalError, Mark};
+use crate::lease::OwnerLease;
+use crate::mailbox::{
+    Attempt, Changes, Key, MailboxStore, Meta, StoreError, TargetRow, pack, unpack,
+};
+use crate::outcome::{Outcome, OutcomeRecord};
+use crate::record::{CaptureScope, RecordKind, RecordView};
+use crate::status_file::{DamageReport, StatusFile, TargetStatus};
+use crate::target::DeliveryTarget;
+use crate::time::SharedTime;
+use kitty_config::ScopePaths;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// The scope could not be worked on; nothing that was acknowledged is lost.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnerError {
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The mailbox failed, also after it was rebuilt.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The inbox or a file beside it failed.
+    #[error("the queue at {} failed: {source}. Free some space or check the permissions", path.display())]
+    Io {
+        /// The scope's directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+}
+
+/// Where a scope lies and what it is called.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// Its files.
+    pub paths: ScopePaths,
+    /// The project's UUID, or `machine`; written into every segment.
+    pub name: String,
+}
+
+/// What an owner works with.
+#[derive(Debug, Clone)]
+pub struct OwnerPorts {
+    /// The file system.
+    pub filesystem: SharedFilesystem,
+    /// The clock on the wall.
+    pub time: SharedTime,
+}
+
+/// The process that holds the lease of a scope.
+#[derive(Debug)]
+pub struct ScopeOwner {
+    ports: OwnerPorts,
+    scope: Scope,
+    inbox: Inbox,
+    journal: Journal,
+    factory: Box<dyn MailboxFactory>,
+    store: Box<dyn MailboxStore>,
+    meta: Meta,
+    damage: Vec<DamageReport>,
+    _lease: OwnerLease,
+}
+
+impl ScopeOwner {
+    /// Opens a scope whose lease the caller holds; damage is repaired and reported, never refused.
+    ///
+    /// # Errors
+    /// [`OwnerError`] when the disk refuses.
+    pub fn open(
+        ports: OwnerPorts,
+        scope: Scope,
+        lease: OwnerLease,
+        factory: Box<dyn MailboxFactory>,
+    ) -> Result<Self, OwnerError> {
+        let mut damage = Vec::new();
+        let (store, meta) = open_store(&*factory, &ports, &mut damage)?;
+        let (journal, found) =
+            Journal::open(&ports.filesystem, &scope.paths, &scope.name, meta.mark)?;
+        damage.extend(
+            found
+                .iter()
+                .map(|damage| DamageReport::now(&ports.time, damage.to_string())),
+        );
+        for foreign in journal.view().foreign() {
+            let text = format!(
+                "segment {foreign} of the journal belongs to another project; it is not read"
+            );
+            damage.push(DamageReport::now(&ports.time, text));
+        }
+        let inbox = Inbox::new(ports.filesystem.clone(), scope.paths.clone());
+        let mut owner = Self {
+            ports,
+            scope,
+            inbox,
+            journal,
+            factory,
+            store,
+            meta,
+            damage,
+            _lease: lease,
+        };
+        if owner.meta.mark.cursor > owner.journal.view().end() {
+            let text = "the journal is shorter than the mailbox says; the mailbox was rebuilt";
+            owner
+                .damage
+                .push(DamageReport::now(&owner.ports.time, text.to_owned()));
+            owner.rebuild()?;
+        }
+        owner.mending(Self::index)?;
+        Ok(owner)
+    }
+
+    /// Returns the scope.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Returns the reading side of the journal.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Returns how many events the journal holds.
+    #[must_use]
+    pub const fn events(&self) -> u64 {
+        self.meta.events
+    }
+
+    /// Returns the damage that was found since the scope was opened.
+    #[must_use]
+    pub fn damage(&self) -> &[DamageReport] {
+        &self.damage
+    }
+
+    /// Returns everything that is remembered of a target.
+    ///
+    /// # Errors
+    /// [`OwnerError`].
+    pub fn target(&mut self, target: &DeliveryTarget) -> Result<TargetRow, OwnerError> {
+        let target = target.clone();
+        self.mending(move |owner| owner.target_row(&target))
+    }
+
+    /// Stores what a target answered; durable when it returns, and one transaction in the mailbox.
+    ///
+    /// `settled` names a stretch of the journal in which every record is answered or held now; the
+    /// next drain begins behind it when everything before it is settled too.
+    ///
+    /// # Errors
+    /// [`OwnerError`]; then none of the answers counts and the records will be sent again.
+    pub fn record_outcomes(
+        &mut self,
+        target: &DeliveryTarget,
+        outcomes: Vec<Outcome>,
+        settled: Option<Range<Cursor>>,
+    ) -> Result<(), OwnerError> {
+        if !outcomes.is_empty() {
+            let now = self.now_ms();
+            let record = OutcomeRecord::pack(target, now, outcomes);
+            let payload = serde_json::to_vec(&record).expect("outcomes are plain data");
+            let id = format!("outcome-{}", self.journal.next_sequence());
+            self.journal.append(&[RecordView {
+                sequence: 0,
+                kind: RecordKind::Outcome,
+                captured_ms: now,
+                scope: CaptureScope::NOBODY,
+                id: &id,
+                payload: &payload,
+            }])?;
+            self.mending(Self::index)?;
+        }
+        match settled {
+            Some(stretch) => self.update_target(target, |row| {
+                if row.low_water >= stretch.start {
+                    row.low_water = row.low_water.max(stretch.end);
+                }
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Stores how a try went, and when the next one may be.
+    ///
+    /// # Errors
+    /// [`OwnerError`].
+    pub fn record_attempt(
+        &mut self,
+        target: &DeliveryTarget,
+        attempt: Attempt,
+    ) -> Result<(), OwnerError> {
+        self.update_target(target, |row| row.attempt = attempt.clone())
+    }
+
+    fn update_target(
+        &mut self,
+        target: &DeliveryTarget,
+        change: impl Fn(&mut TargetRow),
+    ) -> Result<(), OwnerError> {
+        self.mending(|owner| {
+            let mut row = owner.target_row(target)?;
+            let before = row.clone();
+            change(&mut row);
+            if row == before {
+                return Ok(());
+            }
+            let mut changes = Changes::default();
+            changes.put(&Key::Target(target.key()), pack(&row));
+            Ok(owner.store.commit(&changes)?)
+        })
+    }
+
+    /// Returns the open durable commands of a kind, oldest first: id and payload.
+    ///
+    /// # Errors
+    /// [`OwnerError`].
+    pub fn open_commands(
+        &mut self,
+        kind: RecordKind,
+    ) -> Result<Vec<(String, Vec<u8>)>, OwnerError> {
+        self.mending(|owner| owner.read_commands(kind))
+    }
+
+    /// Marks a durable command as done, once; a second time has no effect.
+    ///
+    /// # Errors
+    /// [`OwnerError`]; then the command stays open and will be handled again.
+    pub fn complete_command(&mut self, kind: RecordKind, id: &str) -> Result<(), OwnerError> {
+        self.mending(|owner| {
+            let mut changes = Changes::default();
+            changes.remove(&Key::Command(kind, id.to_owned()));
+            Ok(owner.store.commit(&changes)?)
+        })
+    }
+
+    /// Writes `status.json` and gives the lease back.
+    ///
+    /// # Errors
+    /// [`OwnerError`] when the file cannot be written; the lease is given back all the same.
+    pub fn release(mut self) -> Result<StatusFile, OwnerError> {
+        self.write_status()
+    }
+
+    /// Writes `status.json`, from which every other process reads how the scope stands.
+    ///
+    /// # Errors
+    /// [`OwnerError`].
+    pub fn write_status(&mut self) -> Result<StatusFile, OwnerError> {
+        let status = self.status()?;
+        status
+            .write(&*self.ports.filesystem, &self.scope.paths.status())
+            .map_err(|source| self.io_error(source))?;
+        Ok(status)
+    }
+
+    fn status(&mut self) -> Result<StatusFile, OwnerError> {
+        let rows = self.mending(Self::target_rows)?;
+        let mut targets = Vec::with_capacity(rows.len());
+        for row in rows {
+            let oldest_open_ms = self.oldest_open_ms(&row.target)?;
+            targets.push(TargetStatus {
+                row,
+                oldest_open_ms,
+            });
+        }
+        let known = StatusFile::read(&*self.ports.filesystem, &self.scope.paths.status());
+        let mut damage = known.map_or_else(Vec::new, |status| status.damage);
+        damage.extend(
+            self.damage
+                .iter()
+                .filter(|new| !damage.contains(new))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        Ok(StatusFile::new(
+            &self.ports.time,
+            self.meta,
+            self.journal.view(),
+            targets,
+            damage,
+        ))
+    }
+
+    fn target_row(&self, target: &DeliveryTarget) -> Result<TargetRow, OwnerError> {
+        Ok(match self.store.get(&Key::Target(target.key()))? {
+            Some(value) => unpack(&value)?,
+            None => TargetRow::new(target.clone()),
+        })
+    }
+
+    fn target_rows(&mut self) -> Result<Vec<TargetRow>, OwnerError> {
+        let rows = self.store.scan(Key::targets(), None, 1000)?;
+        Ok(rows
+            .iter()
+            .map(|(_, value)| unpack(value))
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// Runs an operation; when the mailbox turns out damaged, rebuilds it and runs it once more.
+    fn mending<T>(
+        &mut self,
+        operation: impl Fn(&mut Self) -> Result<T, OwnerError>,
+    ) -> Result<T, OwnerError> {
+        match operation(self) {
+            Err(OwnerError::Store(StoreError::Damaged(what))) => {
+                let text = format!("{what}; the mailbox was rebuilt from the journal");
+                self.damage.push(DamageReport::now(&self.ports.time, text));
+                self.rebuild()?;
+                operation(self)
+            }
+            other => other,
+        }
+    }
+
+    /// Moves the mailbox aside and indexes an empty one from the journal.
+    fn rebuild(&mut self) -> Result<(), OwnerError> {
+        self.store = Box::new(crate::mailbox::MemoryStore::default());
+        self.factory
+            .set_aside()
+            .map_err(|source| self.io_error(source))?;
+        self.store = self.factory.open()?;
+        self.meta = Meta::default();
+        self.meta.mark = Mark::default();
+        self.index()
+    }
+
+    fn now_ms(&self) -> u64 {
+        now_ms(&self.ports.time)
+    }
+
+    fn io_error(&self, source: io::Error) -> OwnerError {
+        OwnerError::Io {
+            path: self.scope.paths.directory().to_owned(),
+            source,
+        }
+    }
+}
+
+/// Returns the time in milliseconds since the Unix epoch; before it, zero.
+pub fn now_ms(time: &SharedTime) -> u64 {
+    u64::try_from(time.now().as_millisecond()).unwrap_or(0)
+}
+
+type OpenedStore = (Box<dyn MailboxStore>, Meta);
+
+fn open_store(
+    factory: &dyn MailboxFactory,
+    ports: &OwnerPorts,
+    damage: &mut Vec<DamageReport>,
+) -> Result<OpenedStore, OwnerError> {
+    let open = || -> Result<OpenedStore, StoreError> {
+        let store = factory.open()?;
+        let meta = match store.get(&Key::Meta)? {
+            Some(value) => unpack(&value)?,
+            None => Meta::default(),
+        };
+        Ok((store, meta))
+    };
+    match open() {
+        Err(StoreError::Damaged(what)) => {
+            let text = format!("{what}; the mailbox was rebuilt from the journal");
+            damage.push(DamageReport::now(&ports.time, text));
+            factory.set_aside().map_err(StoreError::Io)?;
+            Ok(open()?)
+        }
+        other => Ok(other?),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,424 @@
+//! How a scope stands, read by any process without a lock, without sled and without writing.
+//!
+//! `status.json` is the shortcut: what the owner knew, plus what was appended since. When answers
+//! were appended since (an owner died in the middle), or there is no `status.json`, the journal is
+//! read from its beginning; it holds everything.
+
+use crate::fs::SharedFilesystem;
+use crate::inbox::Inbox;
+use crate::journal::{Cursor, JournalView, Slab, SlabEntry};
+use crate::mailbox::{Attempt, TargetRow};
+use crate::outcome::{DeliveryState, OutcomeDetail, OutcomeRecord, StateCounts};
+use crate::owner::{Scope, TargetAnswer};
+use crate::record::{CaptureScope, Piece, RecordKind, pieces};
+use crate::status_file::{DamageReport, StatusFile};
+use crate::target::DeliveryTarget;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+const RECORDS_PER_READ: usize = 10_000;
+const BYTES_PER_READ: usize = 4 << 20;
+
+/// How a scope stands with one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetSummary {
+    /// The target.
+    pub target: DeliveryTarget,
+    /// Events by state.
+    pub counts: StateCounts,
+    /// Events that were not answered at all, the inbox included.
+    pub queued: u64,
+    /// When the oldest open event was captured, in milliseconds since the Unix epoch.
+    pub oldest_open_ms: Option<u64>,
+    /// Tries.
+    pub attempt: Attempt,
+}
+
+/// How a scope stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScopeSummary {
+    /// Events in journal and inbox.
+    pub events: u64,
+    /// Of these, records that wait in the inbox.
+    pub waiting_in_inbox: u64,
+    /// Bodies in the journal.
+    pub bodies: u64,
+    /// The bytes of all segments.
+    pub journal_bytes: u64,
+    /// When the oldest event was captured, in milliseconds since the Unix epoch.
+    pub oldest_ms: Option<u64>,
+    /// The targets that were ever tried.
+    pub targets: Vec<TargetSummary>,
+    /// Damage that was found and survived.
+    pub damage: Vec<DamageReport>,
+}
+
+impl ScopeSummary {
+    /// Returns how the scope stands with a target; one that was never tried has everything queued.
+    #[must_use]
+    pub fn for_target(&self, target: &DeliveryTarget) -> TargetSummary {
+        let known = self
+            .targets
+            .iter()
+            .find(|summary| summary.target == *target);
+        known.cloned().unwrap_or_else(|| TargetSummary {
+            target: target.clone(),
+            counts: StateCounts::default(),
+            queued: self.events,
+            oldest_open_ms: self.oldest_ms,
+            attempt: Attempt::default(),
+        })
+    }
+}
+
+/// Reads how a scope stands; a scope that does not exist is empty.
+///
+/// # Errors
+/// The file system's.
+pub fn summarise(filesystem: &SharedFilesystem, scope: &Scope) -> io::Result<ScopeSummary> {
+    let view = JournalView::open(filesystem, &scope.paths, &scope.name)?;
+    let status = StatusFile::read(&**filesystem, &scope.paths.status());
+    let mut summary = match status.and_then(|status| continue_status(&view, status).transpose()) {
+        Some(summary) => summary?,
+        None => replay(&view)?.summary(&view),
+    };
+    let waiting = Inbox::new(filesystem.clone(), scope.paths.clone()).waiting()?;
+    summary.waiting_in_inbox = waiting.iter().map(|file| u64::from(file.records)).sum();
+    summary.events += summary.waiting_in_inbox;
+    for target in &mut summary.targets {
+        target.queued += summary.waiting_in_inbox;
+    }
+    if let Some(first) = waiting.first().filter(|_| {
+        summary.oldest_ms.is_none()
+            || summary
+                .targets
+                .iter()
+                .any(|target| target.oldest_open_ms.is_none())
+    }) {
+        let content = Inbox::new(filesystem.clone(), scope.paths.clone())
+            .read(first)
+            .unwrap_or_default();
+        let captured = pieces(&content, 0).find_map(|piece| match piece {
+            Piece::Record(record, _) => Some(record.captured_ms),
+            Piece::Damage { .. } => None,
+        });
+        summary.oldest_ms = summary.oldest_ms.or(captured);
+        for target in &mut summary.targets {
+            target.oldest_open_ms = target.oldest_open_ms.or(captured);
+        }
+    }
+    Ok(summary)
+}
+
+/// Adds what was appended since the status was written; `None` when answers were, or the status does
+/// not fit the journal.
+fn continue_status(view: &JournalView, status: StatusFile) -> io::Result<Option<ScopeSummary>> {
+    let mut cursor = status.meta.mark.cursor;
+    if cursor > view.end() {
+        return Ok(None);
+    }
+    let mut summary = ScopeSummary {
+        events: status.meta.events,
+        bodies: status.meta.bodies,
+        journal_bytes: view.total_length(),
+        damage: status.damage,
+        ..ScopeSummary::default()
+    };
+    let mut added_oldest = None;
+    while let Some(slab) = view.read(cursor, RECORDS_PER_READ, BYTES_PER_READ)? {
+        for entry in slab.entries() {
+            match entry.kind {
+                RecordKind::Outcome => return Ok(None),
+                RecordKind::Event => {
+                    summary.events += 1;
+                    added_oldest = added_oldest.or(Some(entry.captured_ms));
+                }
+                RecordKind::Body => summary.bodies += 1,
+                _ => {}
+            }
+        }
+        cursor = slab.next();
+    }
+    summary.targets = status
+        .targets
+        .into_iter()
+        .map(|target| {
+            summarise_target(
+                target.row,
+                target.oldest_open_ms.or(added_oldest),
+                summary.events,
+            )
+        })
+        .collect();
+    summary.oldest_ms = first_event_ms(view)?;
+    Ok(Some(summary))
+}
+
+fn first_event_ms(view: &JournalView) -> io::Result<Option<u64>> {
+    let mut cursor = Cursor::default();
+    while let Some(slab) = view.read(cursor, 16, 64 << 10)? {
+        if let Some(entry) = slab
+            .entries()
+            .iter()
+            .find(|entry| entry.kind == RecordKind::Event)
+        {
+            return Ok(Some(entry.captured_ms));
+        }
+        cursor = slab.next();
+    }
+    Ok(None)
+}
+
+fn summarise_target(row: TargetRow, oldest_open_ms: Option<u64>, events: u64) -> TargetSummary {
+    let queued = events.saturating_sub(row.counts.total());
+    let oldest_open_ms =
+        oldest_open_ms.filter(|_| queued + row.counts.pending + row.counts.transient > 0);
+    TargetSummary {
+        target: row.target,
+        counts: row.counts,
+        queued,
+        oldest_open_ms,
+        attempt: row.attempt,
+    }
+}
+
+/// The whole journal, read from the beginning.
+#[derive(Debug, Default)]
+struct Replay {
+    events: BTreeMap<u64, (u64, CaptureScope)>,
+    bodies: u64,
+    ids: HashMap<String, u64>,
+    targets: BTreeMap<DeliveryTarget, BTreeMap<u64, (DeliveryState, Option<OutcomeDetail>)>>,
+    damage: Vec<String>,
+}
+
+fn replay(view: &JournalView) -> io::Result<Replay> {
+    let mut replay = Replay::default();
+    let mut cursor = Cursor::default();
+    while let Some(slab) = view.read(cursor, RECORDS_PER_READ, BYTES_PER_READ)? {
+        replay
+            .damage
+            .extend(slab.damage().iter().map(ToString::to_string));
+        for entry in slab.entries() {
+            replay.take(&slab, entry);
+        }
+        cursor = slab.next();
+    }
+    Ok(replay)
+}
+
+impl Replay {
+    fn take(&mut self, slab: &Slab, entry: &SlabEntry) {
+        let sequence = entry.position.sequence;
+        match entry.kind {
+            RecordKind::Event | RecordKind::Body => {
+                if self.ids.contains_key(slab.id(entry)) {
+                    return;
+                }
+                self.ids.insert(slab.id(entry).to_owned(), sequence);
+                if entry.kind == RecordKind::Body {
+                    self.bodies += 1;
+                } else {
+                    self.events
+                        .insert(sequence, (entry.captured_ms, entry.scope));
+                }
+            }
+            RecordKind::Outcome => {
+                let Ok(record) = serde_json::from_slice::<OutcomeRecord>(slab.payload(entry))
+                else {
+                    return;
+                };
+                let states = self.targets.entry(record.target.clone()).or_default();
+                for (sequence, state) in record.states() {
+                    states.insert(sequence, (state, None));
+                }
+                for (sequence, detail) in record.details {
+                    if let Some(state) = states.get_mut(&sequence) {
+                        state.1 = Some(detail);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn state(&self, target: &DeliveryTarget, sequence: u64) -> DeliveryState {
+        let states = self.targets.get(target);
+        states
+            .and_then(|states| states.get(&sequence))
+            .map_or(DeliveryState::Queued, |(state, _)| *state)
+    }
+
+    fn summary(&self, view: &JournalView) -> ScopeSummary {
+        let mut summary = ScopeSummary {
+            events: self.events.len() as u64,
+            bodies: self.bodies,
+            journal_bytes: view.total_length(),
+            oldest_ms: self.events.values().next().map(|(captured, _)| *captured),
+            damage: self
+                .damage
+                .iter()
+                .map(|what| DamageReport {
+                    at: String::new(),
+                    what: what.clone(),
+                })
+                .collect(),
+            ..ScopeSummary::default()
+        };
+        for target in self.targets.keys() {
+            let mut row = TargetRow::new(target.clone());
+            let mut oldest = None;
+            for (sequence, (captured, _)) in &self.events {
+                let state = self.state(target, *sequence);
+                row.counts.shift(DeliveryState::Queued, state);
+                if state.is_open() {
+                    oldest = oldest.or(Some(*captured));
+                }
+            }
+            summary
+                .targets
+                .push(summarise_target(row, oldest, summary.events));
+        }
+        summary
+    }
+}
+
+/// Where one record is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its position in the journal's order; `None` while it waits in the inbox.
+    pub sequence: Option<u64>,
+    /// When it was captured, in milliseconds since the Unix epoch.
+    pub captured_ms: u64,
+    /// For whom.
+    pub scope: CaptureScope,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+    /// Where it stands with every target that was ever tried.
+    pub answers: Vec<TargetAnswer>,
+}
+
+/// Finds a record by its id in journal and inbox.
+///
+/// # Errors
+/// The file system's.
+pub fn find(filesystem: &SharedFilesystem, scope: &Scope, id: &str) -> io::Result<Option<Found>> {
+    let view = JournalView::open(filesystem, &scope.paths, &scope.name)?;
+    let mut replay = Replay::default();
+    let mut found: Option<Found> = None;
+    let mut cursor = Cursor::default();
+    while let Some(slab) = view.read(cursor, RECORDS_PER_READ, BYTES_PER_READ)? {
+        for entry in slab.entries() {
+            if entry.kind == RecordKind::Outcome {
+                replay.take(&slab, entry);
+            } else if found.is_none() && slab.id(entry) == id {
+                found = Some(Found {
+                    sequence: Some(entry.position.sequence),
+                    captured_ms: entry.captured_ms,
+                    scope: entry.scope,
+                    payload: slab.payload(entry).to_vec(),
+                    answers: Vec::new(),
+                });
+            }
+        }
+        cursor = slab.next();
+    }
+    let Some(mut found) = found else {
+        return find_in_inbox(filesystem, scope, id);
+    };
+    let sequence = found.sequence.expect("records of the journal have one");
+    for (target, states) in replay.targets {
+        let (state, detail) = states
+            .get(&sequence)
+            .cloned()
+            .unwrap_or((DeliveryState::Queued, None));
+        found.answers.push(TargetAnswer {
+            target,
+            state,
+            detail,
+        });
+    }
+    Ok(Some(found))
+}
+
+fn find_in_inbox(
+    filesystem: &SharedFilesystem,
+    scope: &Scope,
+    id: &str,
+) -> io::Result<Option<Found>> {
+    let inbox = Inbox::new(filesystem.clone(), scope.paths.clone());
+    for file in inbox.waiting()? {
+        let Ok(content) = inbox.read(&file) else {
+            continue;
+        };
+        for piece in pieces(&content, 0) {
+            if let Piece::Record(record, _) = piece
+                && record.id == id
+            {
+                return Ok(Some(Found {
+                    sequence: None,
+                    captured_ms: record.captured_ms,
+                    scope: record.scope,
+                    payload: record.payload.to_vec(),
+                    answers: Vec::new(),
+                }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// An event that would be sent: its id and its bytes.
+pub type OpenEvent = (String, Vec<u8>);
+
+/// Lists the events that would be sent to a target, in order, up to a limit; the inbox comes last.
+///
+/// Without a target, everything that was captured counts.
+///
+/// # Errors
+/// The file system's.
+pub fn open_events(
+    filesystem: &SharedFilesystem,
+    scope: &Scope,
+    target: Option<&DeliveryTarget>,
+    limit: usize,
+) -> io::Result<Vec<OpenEvent>> {
+    let view = JournalView::open(filesystem, &scope.paths, &scope.name)?;
+    let replay = replay(&view)?;
+    let wanted = |scope: CaptureScope, sequence: u64| match target {
+        Some(target) => target.accepts(scope) && replay.state(target, sequence).is_open(),
+        None => true,
+    };
+    let (mut events, mut cursor) = (Vec::new(), Cursor::default());
+    while let Some(slab) = view.read(cursor, RECORDS_PER_READ, BYTES_PER_READ)? {
+        for entry in slab.entries() {
+            let sequence = entry.position.sequence;
+            let first_copy = replay.events.contains_key(&sequence);
+            if entry.kind == RecordKind::Event
+                && first_copy
+                && wanted(entry.scope, sequence)
+                && events.len() < limit
+            {
+                events.push((slab.id(entry).to_owned(), slab.payload(entry).to_vec()));
+            }
+        }
+        cursor = slab.next();
+    }
+    let inbox = Inbox::new(filesystem.clone(), scope.paths.clone());
+    for file in inbox.waiting()? {
+        let Ok(content) = inbox.read(&file) else {
+            continue;
+        };
+        for piece in pieces(&content, 0) {
+            let Piece::Record(record, _) = piece else {
+                continue;
+            };
+            let accepted = target.is_none_or(|target| target.accepts(record.scope));
+            let new = record.kind == RecordKind::Event && !replay.ids.contains_key(record.id);
+            if new && accepted && events.len() < limit {
+                events.push((record.id.to_owned(), record.payload.to_vec()));
+            }
+        }
+    }
+    Ok(events)
+}
