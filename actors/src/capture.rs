@@ -1,0 +1,166 @@
+//! Capture: what happened becomes events that are stored before anybody is told yes.
+
+use crate::auth::AuthActor;
+use crate::auth::messages::{GetSession, SessionDetail};
+use crate::clock::ClockActor;
+use crate::clock::messages::{GetNodeId, Tick};
+use crate::gate::GateActor;
+use crate::gate::messages::CheckOutbound;
+use crate::queue::QueueActor;
+use crate::queue::messages::{AppendEvents, NewRecord, QueueError};
+use crate::supervise::{AskError, Child};
+use bytes::Bytes;
+use kitty_config::ServerUrl;
+use kitty_contract::{Context, Violation};
+use kitty_runtime::envelope::{Emitter, Envelope, EventDraft};
+use kitty_runtime::id::EventId;
+use kitty_runtime::lamport::ClockError;
+use kitty_runtime::record::{CaptureScope, RecordKind};
+use std::time::Duration;
+
+/// How long one ask of a local actor may take.
+const LOCAL_LIMIT: Duration = Duration::from_secs(30);
+
+/// The events were not stored; none of them will be delivered.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// An actor did not answer.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The Lamport clock did not advance.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// The contract forbids an event; this is a fault of this program.
+    #[error(
+        "event {event_type} does not conform to the contract: {violation}. Report it with this line"
+    )]
+    Contract {
+        /// The kind of the event.
+        event_type: &'static str,
+        /// What is wrong with it.
+        violation: Box<Violation>,
+    },
+    /// The queue did not store them.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// Who captures with whom.
+#[derive(Debug, Clone)]
+pub struct CapturePorts {
+    /// The configured server.
+    pub server: Option<ServerUrl>,
+    /// The session.
+    pub auth: Child<AuthActor>,
+    /// The clock.
+    pub clock: Child<ClockActor>,
+    /// The gate.
+    pub gate: Child<GateActor>,
+    /// The project's queue.
+    pub queue: Child<QueueActor>,
+}
+
+/// For whom events are captured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribution {
+    /// The scope that is stored with every record.
+    pub scope: CaptureScope,
+    /// The Private Teamspace that the envelope names.
+    pub team_id: Option<String>,
+}
+
+impl CapturePorts {
+    /// Finds out who is logged in, without the network; nobody is an answer too.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn attribution(&self) -> Result<Attribution, AskError> {
+        let question = GetSession {
+            detail: SessionDetail::Summary,
+        };
+        let answer = self.auth.ask(question, LOCAL_LIMIT).await?;
+        let nobody = Attribution {
+            scope: CaptureScope::NOBODY,
+            team_id: None,
+        };
+        let (Some(summary), Some(server)) = (answer.summary, &self.server) else {
+            return Ok(nobody);
+        };
+        let issued_here = summary
+            .issuer
+            .as_ref()
+            .is_none_or(|issuer| issuer == server);
+        if !issued_here {
+            return Ok(nobody);
+        }
+        let team_id = summary.private_team().map(|team| team.id.clone());
+        let scope = CaptureScope::of(server.as_str(), &summary.user_id, team_id.as_deref());
+        Ok(Attribution { scope, team_id })
+    }
+
+    /// Asks who emits on this machine.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn node_id(&self) -> Result<String, AskError> {
+        self.clock.ask(GetNodeId, LOCAL_LIMIT).await
+    }
+
+    /// Stores the events of one command, all or none; durable against a power cut when it returns.
+    ///
+    /// Every envelope passes the gate before anything is stored. No lease, no sled, no network.
+    ///
+    /// # Errors
+    /// [`CaptureError`].
+    pub async fn capture(
+        &self,
+        drafts: &[EventDraft],
+        emitter: &Emitter,
+        scope: CaptureScope,
+    ) -> Result<Vec<EventId>, CaptureError> {
+        let ticks = self
+            .clock
+            .ask(
+                Tick {
+                    count: drafts.len(),
+                },
+                LOCAL_LIMIT,
+            )
+            .await??;
+        let Some(first) = ticks.first().copied() else {
+            return Ok(Vec::new());
+        };
+        let mut records = Vec::with_capacity(drafts.len());
+        for (draft, lamport) in drafts.iter().zip(ticks) {
+            let envelope = Envelope::seal(draft, emitter, lamport);
+            let check = CheckOutbound {
+                context: Context::Envelope,
+                json: Bytes::from(envelope.wire),
+            };
+            let gated = self
+                .gate
+                .ask(check, LOCAL_LIMIT)
+                .await?
+                .map_err(|violation| CaptureError::Contract {
+                    event_type: draft.event_type,
+                    violation: Box::new(violation),
+                })?;
+            records.push(NewRecord {
+                kind: RecordKind::Event,
+                id: draft.event_id.to_string(),
+                bytes: gated.get().to_vec(),
+            });
+        }
+        self.queue
+            .ask(
+                AppendEvents {
+                    lamport: first,
+                    scope,
+                    records,
+                },
+                LOCAL_LIMIT,
+            )
+            .await??;
+        Ok(drafts.iter().map(|draft| draft.event_id).collect())
+    }
+}

@@ -1,0 +1,12 @@
+//! Delivery: the way of a project's events to its Teamspace.
+//!
+//! `core` holds the rules and touches nothing; `answer` reads what a server says; `wire` builds the
+//! bytes; `drain` runs the rules against the queue, the gate, the session and the network.
+
+pub mod answer;
+pub mod core;
+pub mod drain;
+mod report;
+pub mod wire;
+
+pub use report::{Blocked, BlockedBy, DrainReport, Failure};

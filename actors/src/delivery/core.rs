@@ -1,0 +1,428 @@
+//! The rules of delivery: what to send next, and what an answer means. No I/O, no clock.
+//!
+//! A drain works window by window: the records of a window are gated, sent in batches, and what the
+//! server answers is recorded before anything else is sent. The rules (design 3):
+//!
+//! - "delivered" needs the server's word for that event id; a missing or unknown word is transient.
+//! - A failure of a whole batch changes no event.
+//! - 400 with details names its culprits; without details the batch is halved until it is found.
+//! - 413 halves the batch, and a single event that is too large is the culprit.
+//! - 401 refreshes the token once; 403, 412 and 426 end the drain and keep everything.
+//! - 429 and trouble are tried again a few times, then left to a later drain.
+
+use super::answer::{BatchAnswer, EventAnswer};
+use super::report::{Blocked, BlockedBy, DrainReport, Failure};
+use kitty_runtime::outcome::{DeliveryState, OutcomeDetail};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::time::Duration;
+
+/// How a drain goes about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainPolicy {
+    /// Events per batch.
+    pub batch_events: usize,
+    /// Bytes per batch, before compression.
+    pub batch_bytes: usize,
+    /// How often a batch that met trouble is sent again.
+    pub retries: u32,
+    /// The longest pause before such a retry; a server that asks for more ends the drain.
+    pub longest_pause: Duration,
+}
+
+impl Default for DrainPolicy {
+    fn default() -> Self {
+        Self {
+            batch_events: 1000,
+            batch_bytes: 1 << 20,
+            retries: 2,
+            longest_pause: Duration::from_secs(5),
+        }
+    }
+}
+
+/// One record of a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its position in the journal's order.
+    pub sequence: u64,
+    /// Its id.
+    pub id: String,
+    /// Bytes it takes in a batch.
+    pub bytes: usize,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The next window; `None` when there is nothing left.
+    Loaded(Option<Vec<Item>>),
+    /// The gate's verdict on the window: why, by index.
+    Gated(Vec<(usize, OutcomeDetail)>),
+    /// The server answered the batch that was sent last.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// What it means.
+        answer: BatchAnswer,
+    },
+    /// No answer came.
+    Unanswered(String),
+    /// A new token is there, or could not be had.
+    Refreshed(Result<(), Blocked>),
+    /// The pause is over.
+    Rested,
+    /// What was to be recorded is stored.
+    Recorded,
+}
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Load the next window.
+    Load,
+    /// Ask the gate about every record of the window.
+    Gate,
+    /// Send these records of the window as one batch.
+    Send(Vec<usize>),
+    /// Get a new access token.
+    RefreshToken,
+    /// Wait.
+    Pause(Duration),
+    /// Store where records stand, by index.
+    Record(Vec<(usize, DeliveryState, Option<OutcomeDetail>)>),
+    /// The drain is over.
+    Finish(Box<DrainReport>),
+}
+
+type Outcomes = Vec<(usize, DeliveryState, Option<OutcomeDetail>)>;
+
+/// One drain of one project to one target.
+#[derive(Debug)]
+pub struct DrainCore {
+    policy: DrainPolicy,
+    report: DrainReport,
+    items: Vec<Item>,
+    /// What is still to be sent of the window, the next batch last.
+    work: Vec<Range<usize>>,
+    sent: Vec<usize>,
+    /// What is recorded before anything else happens.
+    unrecorded: Outcomes,
+    limit: usize,
+    tries: u32,
+    token_refreshed: bool,
+    ending: bool,
+}
+
+impl DrainCore {
+    /// Creates a drain that has not begun.
+    #[must_use]
+    pub fn new(policy: DrainPolicy) -> Self {
+        Self {
+            limit: policy.batch_events.max(1),
+            policy,
+            report: DrainReport::default(),
+            items: Vec::new(),
+            work: Vec::new(),
+            sent: Vec::new(),
+            unrecorded: Vec::new(),
+            tries: 0,
+            token_refreshed: false,
+            ending: false,
+        }
+    }
+
+    /// Returns the first thing to do.
+    #[must_use]
+    pub const fn begin(&self) -> Effect {
+        Effect::Load
+    }
+
+    /// Takes in what happened and says what is to be done next.
+    pub fn step(&mut self, input: Input) -> Effect {
+        match input {
+            Input::Loaded(None) => self.finish(),
+            Input::Loaded(Some(items)) => self.window(items),
+            Input::Gated(refused) => self.gated(refused),
+            Input::Answered { status, answer } => self.answered(status, answer),
+            Input::Unanswered(message) => self.trouble(None, message, None),
+            Input::Refreshed(Ok(())) => self.send_again(),
+            Input::Refreshed(Err(blocked)) => self.block(blocked),
+            Input::Rested => self.send_again(),
+            Input::Recorded => self.next(),
+        }
+    }
+
+    /// Returns the records of the window that the last recorded outcome was about.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    fn window(&mut self, items: Vec<Item>) -> Effect {
+        self.work.clear();
+        self.sent.clear();
+        self.unrecorded.clear();
+        if items.is_empty() {
+            return Effect::Load;
+        }
+        self.report.selected += items.len() as u64;
+        self.items = items;
+        Effect::Gate
+    }
+
+    fn gated(&mut self, refused: Vec<(usize, OutcomeDetail)>) -> Effect {
+        let mut from = 0;
+        let mut work = Vec::new();
+        for (index, detail) in refused {
+            work.push(from..index);
+            from = index + 1;
+            self.settle(index, DeliveryState::Quarantined, Some(detail));
+        }
+        work.push(from..self.items.len());
+        self.work = work
+            .into_iter()
+            .filter(|range| !range.is_empty())
+            .rev()
+            .collect();
+        self.record_or_go_on()
+    }
+
+    fn answered(&mut self, status: u16, answer: BatchAnswer) -> Effect {
+        self.report.last_status = Some(status);
+        match answer {
+            BatchAnswer::PerEvent(results) => self.per_event(status, &results),
+            BatchAnswer::Culprits(culprits) => self.culprits(status, &culprits),
+            BatchAnswer::Unacceptable(message) => self.bisect(status, message),
+            BatchAnswer::TooLarge { events } => self.halve(events),
+            BatchAnswer::Unauthorized if !self.token_refreshed => {
+                self.token_refreshed = true;
+                Effect::RefreshToken
+            }
+            BatchAnswer::Unauthorized => self.block(Blocked::new(
+                BlockedBy::Authentication,
+                "Authentication expired.",
+                "Run `spec-kitty auth login` to re-authenticate.",
+            )),
+            BatchAnswer::Forbidden { category, message } => {
+                self.block(Blocked::forbidden(&category, &message))
+            }
+            BatchAnswer::ProtocolMismatch { advice } => self.block(Blocked::new(
+                BlockedBy::Protocol,
+                format!("The server does not speak this release's sync protocol (HTTP {status})."),
+                advice,
+            )),
+            BatchAnswer::Throttled { wait } => self.trouble(
+                Some(status),
+                "the server asks to slow down (HTTP 429)".to_owned(),
+                Some(wait.unwrap_or(Duration::from_secs(1))),
+            ),
+            BatchAnswer::Trouble { message, wait } => self.trouble(Some(status), message, wait),
+        }
+    }
+
+    fn per_event(&mut self, status: u16, results: &HashMap<String, EventAnswer>) -> Effect {
+        for index in std::mem::take(&mut self.sent) {
+            let answer = results.get(&self.items[index].id);
+            let state = answer.map_or(DeliveryState::Transient, |answer| answer.state);
+            let detail = (!matches!(state, DeliveryState::Delivered | DeliveryState::Duplicate))
+                .then(|| OutcomeDetail {
+                    http_status: Some(status),
+                    category: answer.and_then(|answer| answer.category.clone()),
+                    message: match answer {
+                        Some(answer) => answer
+                            .message
+                            .clone()
+                            .unwrap_or_else(|| state.as_str().to_owned()),
+                        None => "missing per-event result".to_owned(),
+                    },
+                });
+            self.settle(index, state, detail);
+        }
+        self.succeeded()
+    }
+
+    fn culprits(&mut self, status: u16, culprits: &HashMap<String, String>) -> Effect {
+        let sent = std::mem::take(&mut self.sent);
+        let (guilty, innocent): (Vec<usize>, Vec<usize>) = sent
+            .iter()
+            .copied()
+            .partition(|index| culprits.contains_key(&self.items[*index].id));
+        if guilty.is_empty() {
+            self.sent = sent;
+            return self.bisect(
+                status,
+                "the server rejected the batch for events that are not in it".to_owned(),
+            );
+        }
+        for index in guilty {
+            let message = culprits[&self.items[index].id].clone();
+            self.settle(
+                index,
+                DeliveryState::Rejected,
+                Some(rejection(status, message)),
+            );
+        }
+        self.push_back(&innocent);
+        self.succeeded()
+    }
+
+    fn bisect(&mut self, status: u16, message: String) -> Effect {
+        let sent = std::mem::take(&mut self.sent);
+        match sent.as_slice() {
+            [] => self.next(),
+            [culprit] => {
+                self.settle(
+                    *culprit,
+                    DeliveryState::Rejected,
+                    Some(rejection(status, message)),
+                );
+                self.succeeded()
+            }
+            many => {
+                let (left, right) = many.split_at(many.len() / 2);
+                self.push_back(right);
+                self.push_back(left);
+                // Both halves stay apart, even if the limit would let them be sent together.
+                self.tries = 0;
+                self.send_next()
+            }
+        }
+    }
+
+    fn halve(&mut self, advertised: Option<usize>) -> Effect {
+        let sent = std::mem::take(&mut self.sent);
+        if let [culprit] = sent.as_slice() {
+            let message = "payload too large (oversized, permanent)".to_owned();
+            self.settle(
+                *culprit,
+                DeliveryState::Rejected,
+                Some(rejection(413, message)),
+            );
+            return self.succeeded();
+        }
+        self.limit = (sent.len() / 2)
+            .min(advertised.unwrap_or(usize::MAX))
+            .max(1);
+        self.push_back(&sent);
+        self.tries = 0;
+        self.send_next()
+    }
+
+    /// Nothing is known about the batch: tries again a little later, or leaves it to a later drain.
+    fn trouble(&mut self, status: Option<u16>, message: String, wait: Option<Duration>) -> Effect {
+        let backoff = Duration::from_millis(500) * 2_u32.saturating_pow(self.tries.min(6));
+        let pause = wait.unwrap_or(backoff);
+        if self.tries < self.policy.retries && pause <= self.policy.longest_pause {
+            self.tries += 1;
+            return Effect::Pause(pause);
+        }
+        self.report.stopped = Some(message);
+        self.report.last_status = status;
+        self.report.wait = wait;
+        self.finish()
+    }
+
+    fn block(&mut self, blocked: Blocked) -> Effect {
+        self.report.blocked = Some(blocked);
+        self.finish()
+    }
+
+    /// A batch was decided: the limit may grow again and trouble is forgotten.
+    fn succeeded(&mut self) -> Effect {
+        self.tries = 0;
+        self.token_refreshed = false;
+        if self.sent.is_empty() {
+            self.limit = (self.limit * 2).min(self.policy.batch_events.max(1));
+        }
+        self.record_or_go_on()
+    }
+
+    fn record_or_go_on(&mut self) -> Effect {
+        if self.unrecorded.is_empty() {
+            self.next()
+        } else {
+            Effect::Record(std::mem::take(&mut self.unrecorded))
+        }
+    }
+
+    fn next(&mut self) -> Effect {
+        if self.ending {
+            return self.finish();
+        }
+        if self.work.is_empty() {
+            Effect::Load
+        } else {
+            self.send_next()
+        }
+    }
+
+    fn send_next(&mut self) -> Effect {
+        let Some(range) = self.work.pop() else {
+            return self.next();
+        };
+        let mut bytes = 0;
+        let mut end = range.start;
+        while end < range.end && end - range.start < self.limit {
+            bytes += self.items[end].bytes;
+            if bytes > self.policy.batch_bytes && end > range.start {
+                break;
+            }
+            end += 1;
+        }
+        if end < range.end {
+            self.work.push(end..range.end);
+        }
+        self.sent = (range.start..end).collect();
+        self.send_again()
+    }
+
+    fn send_again(&mut self) -> Effect {
+        self.report.requests += 1;
+        Effect::Send(self.sent.clone())
+    }
+
+    /// Puts records back as the next to be sent, in order, as stretches that are not joined.
+    fn push_back(&mut self, indices: &[usize]) {
+        let mut stretches: Vec<Range<usize>> = Vec::new();
+        for index in indices {
+            match stretches.last_mut() {
+                Some(stretch) if stretch.end == *index => stretch.end += 1,
+                _ => stretches.push(*index..index + 1),
+            }
+        }
+        self.work.extend(stretches.into_iter().rev());
+    }
+
+    fn settle(&mut self, index: usize, state: DeliveryState, detail: Option<OutcomeDetail>) {
+        self.report.count(state);
+        if let Some(detail) = &detail {
+            self.report.fail(Failure {
+                event_id: self.items[index].id.clone(),
+                outcome: state,
+                http_status: detail.http_status,
+                error: detail.message.clone(),
+            });
+        }
+        self.unrecorded.push((index, state, detail));
+    }
+
+    fn finish(&mut self) -> Effect {
+        if !self.unrecorded.is_empty() {
+            self.ending = true;
+            return Effect::Record(std::mem::take(&mut self.unrecorded));
+        }
+        Effect::Finish(Box::new(self.report.clone()))
+    }
+}
+
+fn rejection(status: u16, message: String) -> OutcomeDetail {
+    OutcomeDetail {
+        http_status: Some(status),
+        category: None,
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! The protocol of a project's queue.
+
+use actix::Message;
+use kitty_runtime::inbox::AppendError;
+use kitty_runtime::journal::Cursor;
+use kitty_runtime::lease::OwnerRecord;
+use kitty_runtime::lock::LockError;
+use kitty_runtime::mailbox::{Attempt, TargetRow};
+use kitty_runtime::outcome::Outcome;
+use kitty_runtime::owner::{BatchLimits, Ingested, OwnerError, Retired, Selection};
+use kitty_runtime::record::{CaptureScope, RecordKind};
+use kitty_runtime::snapshot::{Found, ScopeSummary};
+use kitty_runtime::target::DeliveryTarget;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The queue did not do what was asked; what was acknowledged before is untouched.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The records were not stored.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The owner lease cannot be used.
+    #[error(transparent)]
+    Lease(#[from] LockError),
+    /// The journal or the mailbox failed.
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
+    /// The queue could not be read.
+    #[error("the queue could not be read: {0}. Check the permissions of the state root")]
+    Read(#[from] io::Error),
+    /// The message needs the lease, which this process does not hold.
+    #[error("the queue is not owned by this process; begin work first")]
+    NotOwner,
+}
+
+/// One record to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecord {
+    /// What it is.
+    pub kind: RecordKind,
+    /// Its id, the idempotency key.
+    pub id: String,
+    /// Its exact bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// `queue.append.v1`: stores the events of one command, all or none.
+///
+/// A durable command: when it is answered with yes, the events survive a power cut. It needs no
+/// lease and waits for no other process. Handling an id twice has the effect of handling it once.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), QueueError>")]
+pub struct AppendEvents {
+    /// The Lamport value that orders the command among others.
+    pub lamport: u64,
+    /// For whom they were captured.
+    pub scope: CaptureScope,
+    /// The events.
+    pub records: Vec<NewRecord>,
+}
+
+/// Takes the lease, and moves what waits in the inbox into the journal.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<WorkBegun, QueueError>")]
+pub struct BeginWork {
+    /// What for, for others to read.
+    pub purpose: String,
+    /// How long to wait for another process that holds the lease.
+    pub patience: Duration,
+}
+
+/// Whether this process owns the queue now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkBegun {
+    /// It does.
+    Owner(Ingested),
+    /// Another process does.
+    Busy(Option<OwnerRecord>),
+}
+
+/// Asks what is remembered of a target; needs the lease.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<TargetRow, QueueError>")]
+pub struct GetTarget {
+    /// The target.
+    pub target: DeliveryTarget,
+}
+
+/// Asks for the next records that are to be sent to a target; needs the lease.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Option<Arc<Selection>>, QueueError>")]
+pub struct NextBatch {
+    /// The target.
+    pub target: DeliveryTarget,
+    /// Where to go on.
+    pub from: Cursor,
+    /// How much.
+    pub limits: BatchLimits,
+}
+
+/// `queue.record_outcome.v1`: stores what a target answered; durable, needs the lease.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), QueueError>")]
+pub struct RecordOutcome {
+    /// The target.
+    pub target: DeliveryTarget,
+    /// The answers.
+    pub outcomes: Vec<Outcome>,
+    /// A stretch of the journal in which everything is answered or held now.
+    pub settled: Option<Range<Cursor>>,
+}
+
+/// Stores how a drain went; needs the lease.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), QueueError>")]
+pub struct RecordAttempt {
+    /// The target.
+    pub target: DeliveryTarget,
+    /// How it went.
+    pub attempt: Attempt,
+}
+
+/// Gives space back, writes `status.json` and gives the lease back.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Retired, QueueError>")]
+pub struct FinishWork {
+    /// The target whose answers allow segments to be deleted.
+    pub target: Option<DeliveryTarget>,
+}
+
+/// Asks how the queue stands; reads only.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<ScopeSummary, QueueError>")]
+pub struct GetBacklog;
+
+/// Asks what is known of one record; reads only.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Option<Found>, QueueError>")]
+pub struct Explain {
+    /// The record's id.
+    pub id: String,
+}
+
+/// Asks for the durable commands of a kind that are not done; needs the lease.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Vec<(String, Vec<u8>)>, QueueError>")]
+pub struct OpenCommands {
+    /// The kind.
+    pub kind: RecordKind,
+}
+
+/// Marks a durable command as done; needs the lease.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), QueueError>")]
+pub struct CompleteCommand {
+    /// The kind.
+    pub kind: RecordKind,
+    /// Its id.
+    pub id: String,
+}
