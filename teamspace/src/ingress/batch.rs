@@ -1,0 +1,251 @@
+//! `POST /api/v1/events/batch/`.
+
+use super::event::{Judge, Judged, Rejection};
+use super::teamspace::{receiving_team, require_protocol};
+use crate::accounts::Team;
+use crate::envelope::is_object;
+use crate::errors::ApiError;
+use crate::identity::Caller;
+use crate::limits::Limits;
+use crate::request::{BodyError, RawBody, announced_bytes};
+use crate::state::State;
+use crate::store::{NewEvent, Recorded};
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// The whole request.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    events: Option<&'a RawValue>,
+}
+
+/// The fate of one event, as the client reads it.
+#[derive(Serialize)]
+struct EventResult {
+    event_id: Option<String>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_category: Option<&'static str>,
+}
+
+/// Receives a batch; answers after everything it calls stored is stored.
+pub(super) async fn receive(
+    state: Data<State>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let caller = Caller::identify(&state, &request).await?;
+    require_protocol(&request)?;
+    let team = receiving_team(&request, &caller.account)?.clone();
+    let limits = &state.limits;
+    let announced = announced_bytes(&request).unwrap_or(limits.max_body_bytes);
+    let room = state.room_for_body(announced).await;
+    let _room = room.ok_or_else(too_many)?;
+    let body = RawBody::receive(&request, payload, limits.max_body_bytes, limits).await;
+    let body = body.map_err(|error| refuse_body(error, limits))?;
+    // Waiting here holds a body as it arrived; only as many as have a turn are unpacked.
+    let _turn = state.turn_of_batch().await.ok_or_else(too_many)?;
+    let judged = {
+        let (state, team) = (state.clone(), team.clone());
+        let judging = web::block(move || judge(body, &team, &state.limits)).await;
+        judging.map_err(|error| {
+            tracing::error!(%error, "a batch could not be judged");
+            ApiError::internal()
+        })??
+    };
+    let (answers, events) = separate(judged);
+    let recorded = state
+        .store
+        .record_events(&team.id, &caller.account.id, state.now(), &events)
+        .await?;
+    let stored = recorded
+        .iter()
+        .filter(|fate| **fate == Recorded::Stored)
+        .count();
+    tracing::debug!(
+        team_id = team.id,
+        events = answers.len(),
+        stored,
+        "a batch was received"
+    );
+    Ok(HttpResponse::Ok().json(json!({"results": results(answers, recorded)})))
+}
+
+/// Unpacks and reads a batch and judges its events; too long a job for a thread that answers.
+fn judge(body: RawBody, team: &Team, limits: &Limits) -> Result<Vec<Judged>, ApiError> {
+    let most = limits.max_decompressed_bytes_per_batch;
+    let content = body
+        .unpack(most)
+        .map_err(|error| refuse_body(error, limits))?;
+    let items = items(&content, limits)?;
+    let judge = Judge {
+        team,
+        max_event_bytes: limits.max_event_bytes,
+    };
+    Ok(items
+        .into_iter()
+        .map(|item| judge.judge(item.get()))
+        .collect())
+}
+
+fn items<'a>(content: &'a [u8], limits: &Limits) -> Result<Vec<&'a RawValue>, ApiError> {
+    let text = std::str::from_utf8(content)
+        .map_err(|error| invalid(format!("the body is not UTF-8: {error}")))?;
+    if !is_object(text) {
+        return Err(invalid("the body is not a JSON object"));
+    }
+    let body: Body<'_> = serde_json::from_str(text)
+        .map_err(|error| invalid(format!("the body is not JSON: {error}")))?;
+    let list = body.events.map(RawValue::get).unwrap_or_default();
+    if !list.starts_with('[') {
+        return Err(invalid("the body has no list under 'events'"));
+    }
+    let most = limits.max_events_per_batch;
+    let mut reader = serde_json::Deserializer::from_str(list);
+    let items = AtMost(most)
+        .deserialize(&mut reader)
+        .map_err(|error| invalid(format!("the body is not JSON: {error}")))?;
+    items.ok_or_else(|| {
+        let message = format!("the batch is too large: more than {most} events; send fewer");
+        ApiError::too_large(message, limits.advertised())
+    })
+}
+
+/// Reads a list of raw items; `None` when it has more than this many, however long it is.
+struct AtMost(usize);
+
+impl<'de> DeserializeSeed<'de> for AtMost {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AtMost {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of events")
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element::<&'de RawValue>()? {
+            items.push(item);
+            if items.len() > self.0 {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(None);
+            }
+        }
+        Ok(Some(items))
+    }
+}
+
+/// What is known of an event before the store has spoken.
+struct Answer {
+    event_id: Option<String>,
+    rejection: Option<Rejection>,
+}
+
+/// Separates what is stored from what is answered; the events keep the order of their answers.
+fn separate(judged: Vec<Judged>) -> (Vec<Answer>, Vec<NewEvent>) {
+    let mut events = Vec::with_capacity(judged.len());
+    let answers = judged
+        .into_iter()
+        .map(|Judged { event_id, verdict }| {
+            let rejection = match verdict {
+                Ok(event) => {
+                    events.push(event);
+                    None
+                }
+                Err(rejection) => Some(rejection),
+            };
+            Answer {
+                event_id,
+                rejection,
+            }
+        })
+        .collect();
+    (answers, events)
+}
+
+fn results(answers: Vec<Answer>, recorded: Vec<Recorded>) -> Vec<EventResult> {
+    let mut recorded = recorded.into_iter();
+    let result = |answer: Answer| {
+        let fate = match answer.rejection {
+            Some(rejection) => Err(rejection),
+            // The store answers every event; should it not, the client must not believe it did.
+            None => recorded.next().map_or(Ok("unknown"), fate),
+        };
+        let (status, rejection) = match fate {
+            Ok(status) => (status, None),
+            Err(rejection) => ("rejected", Some(rejection)),
+        };
+        EventResult {
+            event_id: answer.event_id,
+            status,
+            error_category: rejection.as_ref().map(|rejection| rejection.category),
+            error_message: rejection.map(|rejection| rejection.message),
+        }
+    };
+    answers.into_iter().map(result).collect()
+}
+
+fn fate(recorded: Recorded) -> Result<&'static str, Rejection> {
+    match recorded {
+        Recorded::Stored => Ok("success"),
+        Recorded::Duplicate => Ok("duplicate"),
+        Recorded::Divergent => Err(Rejection::new(
+            "divergent_duplicate",
+            "another event is stored under this event_id; the stored one stays",
+        )),
+    }
+}
+
+fn refuse_body(error: BodyError, limits: &Limits) -> ApiError {
+    match error {
+        BodyError::TooLarge(most) => ApiError::too_large(
+            format!("the batch is too large: more than {most} bytes; send fewer events"),
+            limits.advertised(),
+        ),
+        BodyError::TooSlow(deadline) => ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_timeout",
+            "timeout",
+            format!(
+                "the body did not arrive within {} s; send it again",
+                deadline.as_secs()
+            ),
+        )
+        .retry_after(limits.retry_after_min_seconds),
+        BodyError::Broken => invalid("the body broke off"),
+        BodyError::NotGzip => invalid("the body says gzip and is not"),
+        BodyError::UnknownEncoding => ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_content_encoding",
+            "invalid_request",
+            "the body must be sent as gzip or as it is",
+        ),
+    }
+}
+
+fn too_many() -> ApiError {
+    ApiError::busy("too many batches arrive at once; send this one again")
+}
+
+/// Refuses a whole batch; `details` is a text, because a list there would name single events.
+fn invalid(details: impl Into<String>) -> ApiError {
+    let details = details.into();
+    let message = format!("{details}; send {{\"events\": [...]}}");
+    ApiError::invalid("invalid_batch", message).with("details", json!(details))
+}

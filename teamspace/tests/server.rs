@@ -1,0 +1,27 @@
+//! The server over real HTTP on loopback: each test has its own data directory, port and clock.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "everything here is a test or serves one; clippy knows only marked functions"
+)]
+
+#[path = "server/bounds.rs"]
+mod bounds;
+#[path = "server/crash.rs"]
+mod crash;
+#[path = "server/house.rs"]
+mod house;
+#[path = "server/ingress.rs"]
+mod ingress;
+#[path = "server/login.rs"]
+mod login;
+#[path = "server/malformed.rs"]
+mod malformed;
+#[path = "server/operations.rs"]
+mod operations;
+#[path = "server/pages.rs"]
+mod pages;
+#[path = "server/reading.rs"]
+mod reading;
+#[path = "server/tokens.rs"]
+mod tokens;
