@@ -1,0 +1,174 @@
+//! The command line: every command and where it is handled.
+
+use crate::commands;
+use crate::commands::auth::AuthCommand;
+use crate::commands::config::{ConfigCommand, ServerArgs};
+use crate::commands::demo::{BurstArgs, DemoArgs};
+use crate::commands::mission_create::MissionCreateArgs;
+use crate::commands::state_doctor::StateDoctorArgs;
+use crate::commands::status::StatusArgs;
+use crate::commands::sync_inspect::{PreviewArgs, WhyArgs};
+use crate::commands::sync_now::SyncNowArgs;
+use crate::commands::sync_status::SyncStatusArgs;
+use crate::commands::teamspace::TeamspaceCommand;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::invocation::Invocation;
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// The sync runtime of Spec Kitty: captures what happens in missions, keeps it through any crash, and
+/// delivers it to your Teamspace when, and only when, this machine has opted in
+#[derive(Debug, Parser)]
+#[command(
+    name = "spec-kitty",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// Silences everything on stderr but errors
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Commands for AI agents
+    #[command(subcommand)]
+    Agent(AgentCommand),
+    /// Logs in and out, and shows who is logged in
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    /// Reads and writes settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Carries real events all the way on this machine, kills itself on the way, and counts
+    Demo(DemoArgs),
+    /// Checks this machine's state
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
+    /// Checks this machine's state
+    #[command(subcommand)]
+    State(StateCommand),
+    /// Shows the missions of this project
+    Status(StatusArgs),
+    /// Delivers events and shows how they stand
+    #[command(subcommand)]
+    Sync(SyncCommand),
+    /// Runs and administers a Teamspace of your own
+    #[command(subcommand)]
+    Teamspace(TeamspaceCommand),
+    /// Prints the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Writes the manual pages into a directory
+    Man {
+        /// The directory
+        directory: PathBuf,
+    },
+    /// Appends events until it is killed (used by `demo`)
+    #[command(hide = true)]
+    DemoBurst(BurstArgs),
+}
+
+/// `agent …`
+#[derive(Debug, Subcommand)]
+pub enum AgentCommand {
+    /// Missions
+    #[command(subcommand)]
+    Mission(MissionCommand),
+}
+
+/// `agent mission …`
+#[derive(Debug, Subcommand)]
+pub enum MissionCommand {
+    /// Creates a mission below kitty-specs/ and commits its scaffold
+    Create(Box<MissionCreateArgs>),
+}
+
+/// `doctor …`
+#[derive(Debug, Subcommand)]
+pub enum DoctorCommand {
+    /// Shows every root and surface of state, and whether it is there
+    StateRoots(StateDoctorArgs),
+}
+
+/// `state …`
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Shows every root and surface of state, and whether it is there
+    Doctor(StateDoctorArgs),
+}
+
+/// `sync …`
+#[derive(Debug, Subcommand)]
+pub enum SyncCommand {
+    /// Delivers everything that waits
+    Now(SyncNowArgs),
+    /// Shows how the queue stands
+    Status(SyncStatusArgs),
+    /// Explains where one event is and why
+    Why(WhyArgs),
+    /// Shows exactly what would leave this machine
+    Preview(PreviewArgs),
+    /// Shows or sets the server
+    Server(ServerArgs),
+}
+
+impl Command {
+    /// Tells whether a failure is to be printed as JSON on stdout.
+    #[must_use]
+    pub fn wants_json(&self) -> bool {
+        match self {
+            Self::Agent(AgentCommand::Mission(MissionCommand::Create(args))) => args.wants_json(),
+            Self::Doctor(DoctorCommand::StateRoots(args))
+            | Self::State(StateCommand::Doctor(args)) => args.json,
+            Self::Status(args) => args.json,
+            Self::Sync(SyncCommand::Now(args)) => args.json,
+            Self::Sync(SyncCommand::Status(args)) => args.json,
+            Self::Sync(SyncCommand::Why(args)) => args.json,
+            Self::Sync(SyncCommand::Preview(args)) => args.json,
+            Self::Config(ConfigCommand::List { json }) => *json,
+            _ => false,
+        }
+    }
+
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
+        match self {
+            Self::Agent(AgentCommand::Mission(MissionCommand::Create(args))) => {
+                commands::mission_create::run(invocation, args)
+            }
+            Self::Auth(command) => commands::auth::run(invocation, command),
+            Self::Config(command) => commands::config::run(invocation, command),
+            Self::Demo(args) => commands::demo::run(invocation, args),
+            Self::Doctor(DoctorCommand::StateRoots(args))
+            | Self::State(StateCommand::Doctor(args)) => {
+                commands::state_doctor::run(invocation, args)
+            }
+            Self::Status(args) => commands::status::run(invocation, args),
+            Self::Sync(SyncCommand::Now(args)) => commands::sync_now::run(invocation, args),
+            Self::Sync(SyncCommand::Status(args)) => commands::sync_status::run(invocation, args),
+            Self::Sync(SyncCommand::Why(args)) => commands::sync_inspect::why(invocation, args),
+            Self::Sync(SyncCommand::Preview(args)) => {
+                commands::sync_inspect::preview(invocation, args)
+            }
+            Self::Sync(SyncCommand::Server(args)) => commands::config::server(invocation, args),
+            Self::Teamspace(command) => commands::teamspace::run(invocation, command),
+            Self::Completions { shell } => crate::generated::completions(invocation, *shell),
+            Self::Man { directory } => crate::generated::manual(invocation, directory),
+            Self::DemoBurst(args) => commands::demo::burst(invocation, args),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! One file per command: its arguments, whose doc comments are its help, and what it does.
+
+pub mod auth;
+pub mod config;
+pub mod demo;
+pub mod mission_create;
+pub mod state_doctor;
+pub mod status;
+pub mod sync_inspect;
+pub mod sync_now;
+pub mod sync_status;
+pub mod teamspace;

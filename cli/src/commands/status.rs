@@ -1,0 +1,119 @@
+//! `status`: the missions of this project, from the working tree alone.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::invocation::Invocation;
+use crate::project;
+use clap::Args;
+use kitty_missions::board::{self, BoardEntry};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Prints one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct StatusDocument {
+    project_root: String,
+    missions: Vec<MissionDocument>,
+}
+
+#[derive(Debug, Serialize)]
+struct MissionDocument {
+    mission_slug: String,
+    mission_id: Option<String>,
+    mission_number: Option<u64>,
+    mission_type: Option<String>,
+    friendly_name: Option<String>,
+    target_branch: Option<String>,
+    topology: Option<String>,
+    created_at: Option<String>,
+    work_packages: usize,
+    summary: Map<String, Value>,
+    problems: Vec<String>,
+}
+
+impl From<&BoardEntry> for MissionDocument {
+    fn from(entry: &BoardEntry) -> Self {
+        let (meta, problem) = match &entry.meta {
+            Ok(meta) => (Some(meta), None),
+            Err(problem) => (None, Some(problem.to_string())),
+        };
+        let summary = entry.snapshot.summary();
+        let problems = problem
+            .into_iter()
+            .chain(entry.log_problems.iter().map(ToString::to_string));
+        Self {
+            mission_slug: meta.map_or_else(|| entry.name.clone(), |meta| meta.mission_slug.clone()),
+            mission_id: meta.and_then(|meta| meta.mission_id.clone()),
+            mission_number: meta.and_then(|meta| meta.mission_number),
+            mission_type: meta.and_then(|meta| meta.mission_type.clone()),
+            friendly_name: meta.and_then(|meta| meta.friendly_name.clone()),
+            target_branch: meta.and_then(|meta| meta.target_branch.clone()),
+            topology: meta.and_then(|meta| meta.topology.clone()),
+            created_at: meta.and_then(|meta| meta.created_at.clone()),
+            work_packages: summary.iter().map(|(_, count)| count).sum(),
+            summary: summary
+                .iter()
+                .map(|(lane, count)| (lane.as_str().to_owned(), Value::from(*count)))
+                .collect(),
+            problems: problems.collect(),
+        }
+    }
+}
+
+/// Runs `status`; reads the working tree and nothing else.
+///
+/// # Errors
+/// [`Failure`] outside a project, or when the missions cannot be listed.
+pub fn run(invocation: &Invocation, args: &StatusArgs) -> Result<Exit, Failure> {
+    let project = project::current(invocation)?;
+    let board =
+        board::read(&project).map_err(|error| Failure::from_error("missions_unreadable", error))?;
+    let missions: Vec<MissionDocument> = board.missions.iter().map(MissionDocument::from).collect();
+    if args.json {
+        let document = StatusDocument {
+            project_root: project.root.display().to_string(),
+            missions,
+        };
+        invocation.printer.json().finish(&document);
+        return Ok(Exit::Success);
+    }
+    let printer = invocation.printer;
+    if missions.is_empty() {
+        printer.line("No missions yet. Create one with `spec-kitty agent mission create <slug>`.");
+    }
+    for mission in &missions {
+        let kind = mission.mission_type.as_deref().unwrap_or("?");
+        let name = mission.friendly_name.as_deref().unwrap_or_default();
+        printer.line(format!("{}  [{kind}]  {name}", mission.mission_slug));
+        printer.line(format!("  {}", lanes(mission)));
+        for problem in &mission.problems {
+            printer.line(format!("  ! {problem}"));
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn lanes(mission: &MissionDocument) -> String {
+    if mission.work_packages == 0 {
+        return "no work packages yet".to_owned();
+    }
+    let counted = mission
+        .summary
+        .iter()
+        .filter(|(_, count)| count.as_u64() != Some(0));
+    let lanes: Vec<String> = counted
+        .map(|(lane, count)| format!("{lane} {count}"))
+        .collect();
+    format!(
+        "{} work package(s): {}",
+        mission.work_packages,
+        lanes.join(", ")
+    )
+}

@@ -1,0 +1,311 @@
+//! `sync status`: how the queue stands, from disk alone.
+
+use crate::age::{age, moment};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::hosted::session_store;
+use crate::invocation::Invocation;
+use crate::project;
+use clap::Args;
+use kitty_actors::auth::store::Presence;
+use kitty_config::Settings;
+use kitty_runtime::owner::now_ms;
+use kitty_runtime::snapshot::{ScopeSummary, TargetSummary, summarise};
+use kitty_runtime::status_file::DamageReport;
+use serde::Serialize;
+
+/// Arguments of `sync status`.
+#[derive(Debug, Args)]
+pub struct SyncStatusArgs {
+    /// Prints one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The document of `--json`.
+#[derive(Debug, Serialize)]
+struct StatusDocument {
+    hosted_sync: bool,
+    state_root: String,
+    server_url: Option<String>,
+    authenticated: bool,
+    project_uuid: Option<String>,
+    healthy: bool,
+    events: u64,
+    waiting_in_inbox: u64,
+    bodies: u64,
+    journal_bytes: u64,
+    open: u64,
+    oldest_open_at: Option<String>,
+    max_queue_size: u64,
+    targets: Vec<TargetDocument>,
+    damage: Vec<DamageReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct TargetDocument {
+    server: String,
+    account: String,
+    team: String,
+    queued: u64,
+    delivered: u64,
+    duplicate: u64,
+    pending: u64,
+    rejected: u64,
+    quarantined: u64,
+    transient: u64,
+    held: u64,
+    oldest_open_at: Option<String>,
+    last_attempt_at: Option<String>,
+    last_success_at: Option<String>,
+    next_attempt_at: Option<String>,
+    consecutive_failures: u32,
+    last_error: Option<String>,
+}
+
+impl From<&TargetSummary> for TargetDocument {
+    fn from(summary: &TargetSummary) -> Self {
+        let attempt = &summary.attempt;
+        Self {
+            server: summary.target.server.clone(),
+            account: summary.target.account.clone(),
+            team: summary.target.team.clone(),
+            queued: summary.queued,
+            delivered: summary.counts.delivered,
+            duplicate: summary.counts.duplicate,
+            pending: summary.counts.pending,
+            rejected: summary.counts.rejected,
+            quarantined: summary.counts.quarantined,
+            transient: summary.counts.transient,
+            held: summary.counts.held,
+            oldest_open_at: summary.oldest_open_ms.map(moment),
+            last_attempt_at: attempt.last_ms.map(moment),
+            last_success_at: attempt.last_success_ms.map(moment),
+            next_attempt_at: attempt.not_before_ms.map(moment),
+            consecutive_failures: attempt.failures,
+            last_error: Some(attempt.message.clone()).filter(|message| !message.is_empty()),
+        }
+    }
+}
+
+/// What the command found out; nothing of it needs sled, a lock or the network.
+struct Found {
+    settings: Settings,
+    server: Option<String>,
+    authenticated: bool,
+    project: Option<String>,
+    summary: ScopeSummary,
+    /// The target that was tried last.
+    current: Option<TargetSummary>,
+}
+
+impl Found {
+    fn open(&self) -> u64 {
+        self.current.as_ref().map_or(self.summary.events, |target| {
+            target.queued + target.counts.pending + target.counts.transient
+        })
+    }
+
+    fn oldest_open_ms(&self) -> Option<u64> {
+        match &self.current {
+            Some(target) => target.oldest_open_ms,
+            None => self.summary.oldest_ms,
+        }
+    }
+
+    /// Tells whether nothing needs a person.
+    fn is_healthy(&self) -> bool {
+        let refused = self.current.as_ref().map_or(0, |target| {
+            target.counts.rejected + target.counts.quarantined + target.counts.held
+        });
+        let failing = self
+            .current
+            .as_ref()
+            .is_some_and(|target| target.attempt.failures > 0);
+        self.summary.damage.is_empty()
+            && refused == 0
+            && !failing
+            && (self.open() == 0 || self.authenticated)
+    }
+}
+
+/// Runs `sync status`; reads only.
+///
+/// # Errors
+/// [`Failure`] when the queue cannot be read.
+pub fn run(invocation: &Invocation, args: &SyncStatusArgs) -> Result<Exit, Failure> {
+    let found = find(invocation)?;
+    if args.json {
+        invocation
+            .printer
+            .json()
+            .finish(&document(invocation, &found));
+    } else {
+        print(invocation, &found);
+    }
+    Ok(Exit::Success)
+}
+
+fn find(invocation: &Invocation) -> Result<Found, Failure> {
+    let settings = invocation.settings();
+    let project = project::known_identity(invocation).ok().flatten();
+    let summary = match project {
+        Some(project) => summarise(&invocation.filesystem, &project::scope(invocation, project))
+            .map_err(|error| {
+                Failure::new(
+                    "queue_unreadable",
+                    format!("the queue could not be read: {error}"),
+                )
+                .next(
+                    "Check the permissions of the state root; `spec-kitty state doctor` shows it.",
+                )
+            })?,
+        None => ScopeSummary::default(),
+    };
+    let current = summary
+        .targets
+        .iter()
+        .max_by_key(|target| target.attempt.last_ms)
+        .cloned();
+    let store = session_store(invocation)?;
+    Ok(Found {
+        server: invocation
+            .server(&settings)
+            .map(|server| server.to_string()),
+        authenticated: matches!(
+            store.presence(invocation.time.now()),
+            Ok(Presence::Present { .. })
+        ),
+        project: project.map(|project| project.to_string()),
+        settings,
+        summary,
+        current,
+    })
+}
+
+fn document(invocation: &Invocation, found: &Found) -> StatusDocument {
+    StatusDocument {
+        hosted_sync: invocation.hosted_sync(),
+        state_root: invocation.map.root().display().to_string(),
+        server_url: found.server.clone(),
+        authenticated: found.authenticated,
+        project_uuid: found.project.clone(),
+        healthy: found.is_healthy(),
+        events: found.summary.events,
+        waiting_in_inbox: found.summary.waiting_in_inbox,
+        bodies: found.summary.bodies,
+        journal_bytes: found.summary.journal_bytes,
+        open: found.open(),
+        oldest_open_at: found.oldest_open_ms().map(moment),
+        max_queue_size: found.settings.max_queue_size(),
+        targets: found
+            .summary
+            .targets
+            .iter()
+            .map(TargetDocument::from)
+            .collect(),
+        damage: found.summary.damage.clone(),
+    }
+}
+
+fn print(invocation: &Invocation, found: &Found) {
+    let printer = invocation.printer;
+    let now = now_ms(&invocation.time);
+    let row = |name: &str, value: String| printer.line(format!(" {name:<12} {value}"));
+    printer.line("\nSpec Kitty Sync Status\n");
+    let oldest = found.oldest_open_ms().map_or_else(String::new, |then| {
+        format!(", oldest {} old", age(then, now))
+    });
+    row("Queue", format!("{} event(s){oldest}", found.open()));
+    let enabled = if invocation.hosted_sync() {
+        "Enabled"
+    } else {
+        "Disabled (SPEC_KITTY_ENABLE_SAAS_SYNC=1)"
+    };
+    row("SaaS Sync", enabled.to_owned());
+    row(
+        "Sync Mode",
+        found.settings.event_sync_mode().as_str().to_owned(),
+    );
+    let last = found
+        .current
+        .as_ref()
+        .and_then(|target| target.attempt.last_success_ms);
+    row(
+        "Last Sync",
+        last.map_or_else(
+            || "Never".to_owned(),
+            |then| format!("{} ago", age(then, now)),
+        ),
+    );
+    row(
+        "Auth",
+        if found.authenticated {
+            "Logged in"
+        } else {
+            "Not logged in"
+        }
+        .to_owned(),
+    );
+    row(
+        "Server URL",
+        found.server.clone().unwrap_or_else(|| "<unset>".to_owned()),
+    );
+    row(
+        "Config File",
+        invocation.map.config_toml().display().to_string(),
+    );
+    if let Some(target) = &found.current {
+        print_target(invocation, target, now);
+    }
+    for damage in &found.summary.damage {
+        printer.line(format!(" ! {} {}", damage.at, damage.what));
+    }
+    printer.line("");
+    printer.line(match found.open() {
+        0 => "Queue empty -- all events synced.".to_owned(),
+        open => format!("{open} event(s) wait; `spec-kitty sync now` delivers them."),
+    });
+}
+
+fn print_target(invocation: &Invocation, target: &TargetSummary, now: u64) {
+    let printer = invocation.printer;
+    let counts = target.counts;
+    printer.line("\nDelivery");
+    printer.line(format!(
+        "  To           {} (team {})",
+        target.target.server, target.target.team
+    ));
+    printer.line(format!(
+        "  Events       queued {}  delivered {}  duplicate {}  pending {}  rejected {}  quarantined {}  transient {}  held {}",
+        target.queued,
+        counts.delivered,
+        counts.duplicate,
+        counts.pending,
+        counts.rejected,
+        counts.quarantined,
+        counts.transient,
+        counts.held
+    ));
+    let attempt = &target.attempt;
+    if let Some(then) = attempt.last_ms {
+        let result = if attempt.message.is_empty() {
+            "all answered"
+        } else {
+            &attempt.message
+        };
+        printer.line(format!("  Last attempt {} ago: {result}", age(then, now)));
+    }
+    if let Some(then) = attempt.not_before_ms.filter(|then| *then > now) {
+        printer.line(format!(
+            "  Next attempt in {} s, as the server asked",
+            (then - now).div_ceil(1000)
+        ));
+    }
+    if counts.rejected + counts.quarantined > 0 {
+        printer.line("  ! Some events were refused and are kept; `spec-kitty sync why <event-id>` explains one.");
+    }
+    if counts.held > 0 {
+        printer.line("  ! Some events were captured for another account, team or server and are not sent here.");
+    }
+}

@@ -1,0 +1,115 @@
+//! The final sync: one try to deliver after a local command, bounded and never in its way.
+//!
+//! The command's answer is printed before this begins, and nothing here changes it. What is worth
+//! knowing goes to stderr as one diagnostic line, in the words of the Python CLI (reference 6).
+
+use crate::hosted::Hosted;
+use crate::invocation::Invocation;
+use kitty_actors::delivery::core::DrainPolicy;
+use kitty_actors::delivery::drain::{DrainError, DrainRequest, Drained, drain};
+use kitty_actors::delivery::{Blocked, BlockedBy};
+use kitty_config::{EventSyncMode, Settings};
+use kitty_runtime::diagnostic::Diagnostic;
+use kitty_runtime::id::ProjectUuid;
+use kitty_runtime::owner::now_ms;
+use std::time::Duration;
+
+const PHASE: &str = "final_sync";
+
+/// Tries to deliver what a project has stored, within the configured time.
+///
+/// A server that is known to be out of reach is left alone: the command is not held up again.
+pub async fn final_sync(
+    invocation: &Invocation,
+    settings: &Settings,
+    hosted: &Hosted,
+    project: ProjectUuid,
+) {
+    if settings.event_sync_mode() != EventSyncMode::Teamspace {
+        return;
+    }
+    let now = now_ms(&invocation.time);
+    if let Some(server) = invocation.server(settings)
+        && hosted.system.memories().of(&server).rests(now)
+    {
+        tracing::debug!(%server, "the server was out of reach a moment ago; events stay queued");
+        return;
+    }
+    let ports = hosted.system.drain(project, &hosted.queue(project));
+    let request = DrainRequest {
+        purpose: "final sync".to_owned(),
+        patience: Duration::ZERO,
+        policy: DrainPolicy {
+            retries: 0,
+            ..DrainPolicy::default()
+        },
+        insist: false,
+    };
+    let limit = settings.final_sync_timeout();
+    let drained = tokio::time::timeout(limit, drain(&ports, &request, &|_| {})).await;
+    let diagnostic = match drained {
+        Ok(Ok(drained)) => after(invocation, &drained),
+        Ok(Err(error)) => Some(failed("sync.final_sync_failed", &error_text(&error))),
+        Err(_) => Some(Diagnostic::warning(
+            "sync.final_sync_timeout",
+            PHASE,
+            format!(
+                "Final sync did not complete within {}s. Queued events remain durable and will be retried.",
+                limit.as_secs()
+            ),
+        )),
+    };
+    if let Some(diagnostic) = diagnostic {
+        invocation.printer.diagnostic(&diagnostic);
+    }
+}
+
+fn error_text(error: &DrainError) -> String {
+    error.to_string()
+}
+
+/// Says what kept the events here; a delivery that went well says nothing.
+fn after(_invocation: &Invocation, drained: &Drained) -> Option<Diagnostic> {
+    if let Some(skipped) = &drained.skipped {
+        tracing::warn!("{}", skipped.warning());
+    }
+    let report = &drained.report;
+    if let Some(blocked) = &report.blocked {
+        return blocked_diagnostic(blocked);
+    }
+    if let Some(trouble) = &report.stopped {
+        return Some(failed("sync.server_unreachable", trouble));
+    }
+    let refused = report.rejected + report.quarantined;
+    (refused > 0).then(|| {
+        Diagnostic::warning(
+            "sync.events_refused",
+            PHASE,
+            format!("{refused} event(s) were refused and are kept. Run `spec-kitty sync status` to see them."),
+        )
+    })
+}
+
+fn blocked_diagnostic(blocked: &Blocked) -> Option<Diagnostic> {
+    let code = match blocked.by {
+        BlockedBy::PrivateTeamspace => "sync.direct_ingress_missing_private_team",
+        BlockedBy::Authentication => "sync.server_auth_failure",
+        BlockedBy::Host => "sync.missing_host_config",
+        BlockedBy::Permission => "sync.permission_denied",
+        BlockedBy::Protocol => "sync.protocol_mismatch",
+        // Somebody else delivers, or the server asked to wait: both are in order.
+        BlockedBy::Owner | BlockedBy::Throttled | BlockedBy::Rollout | BlockedBy::Mode => {
+            return None;
+        }
+    };
+    Some(failed(code, &blocked.message))
+}
+
+/// Renders a failure in the words of the Python CLI.
+fn failed(code: &'static str, detail: &str) -> Diagnostic {
+    let message = format!(
+        "Final sync failed after local command success. \
+         Queued events remain durable and will be retried. Detail: {detail}"
+    );
+    Diagnostic::warning(code, PHASE, message)
+}

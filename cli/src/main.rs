@@ -1,0 +1,7 @@
+//! The `spec-kitty` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    spec_kitty::run(std::env::args_os())
+}
