@@ -230,10 +230,7 @@ impl ActorSystem {
     }
 
     fn adopt_queue(&self, queue: &Child<QueueActor>, scope: Scope) {
-        let ports = OwnerPorts {
-            filesystem: self.setup.filesystem.clone(),
-            time: self.setup.time.clone(),
-        };
+        let ports = OwnerPorts::new(self.setup.filesystem.clone(), self.setup.time.clone());
         let (limit, name) = (self.setup.max_queue_size, queue.name());
         let reports: Recipient<ChildExited> = self.supervisor.clone().recipient();
         self.adopt_with(queue, move || {

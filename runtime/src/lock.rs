@@ -110,6 +110,15 @@ impl FileLock {
     }
 }
 
+impl Drop for FileLock {
+    /// Unlocks by name instead of by closing: a process that another thread is starting right now
+    /// holds a copy of the descriptor until its `exec`, and would keep the lock that long.
+    fn drop(&mut self) {
+        // Closing follows, which unlocks as well once no copy is left.
+        let _ = self.file.unlock();
+    }
+}
+
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -162,5 +171,22 @@ mod tests {
             FileLock::try_acquire("the test lock", &path),
             Err(LockError::Io { .. })
         ));
+    }
+
+    #[test]
+    fn a_dropped_lock_is_free_although_a_copy_of_its_descriptor_is_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.lock");
+        let held = FileLock::try_acquire("the test lock", &path)
+            .unwrap()
+            .unwrap();
+        let copy = held.file().try_clone().unwrap();
+        drop(held);
+        assert!(
+            FileLock::try_acquire("the test lock", &path)
+                .unwrap()
+                .is_some()
+        );
+        drop(copy);
     }
 }

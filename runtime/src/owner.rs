@@ -20,7 +20,7 @@ pub use store_factory::{MailboxFactory, MemoryFactory, SledFactory};
 
 use crate::fs::SharedFilesystem;
 use crate::inbox::Inbox;
-use crate::journal::{Cursor, Journal, JournalError, Mark};
+use crate::journal::{Cursor, Journal, JournalError, Mark, SEGMENT_LIMIT};
 use crate::lease::OwnerLease;
 use crate::mailbox::{
     Attempt, Changes, Key, MailboxStore, Meta, StoreError, TargetRow, pack, unpack,
@@ -70,6 +70,20 @@ pub struct OwnerPorts {
     pub filesystem: SharedFilesystem,
     /// The clock on the wall.
     pub time: SharedTime,
+    /// How large a journal segment grows; [`SEGMENT_LIMIT`] but for tests that want many.
+    pub segment_limit: u64,
+}
+
+impl OwnerPorts {
+    /// Creates ports with segments of the usual size.
+    #[must_use]
+    pub const fn new(filesystem: SharedFilesystem, time: SharedTime) -> Self {
+        Self {
+            filesystem,
+            time,
+            segment_limit: SEGMENT_LIMIT,
+        }
+    }
 }
 
 /// The process that holds the lease of a scope.
@@ -101,6 +115,7 @@ impl ScopeOwner {
         let (store, meta) = open_store(&*factory, &ports, &mut damage)?;
         let (journal, found) =
             Journal::open(&ports.filesystem, &scope.paths, &scope.name, meta.mark)?;
+        let journal = journal.with_segment_limit(ports.segment_limit);
         damage.extend(
             found
                 .iter()

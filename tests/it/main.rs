@@ -8,4 +8,5 @@
 
 mod crash_points;
 mod power_cut;
+mod storm;
 mod support;

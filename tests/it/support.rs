@@ -3,3 +3,4 @@
 pub mod faulty_fs;
 pub mod pipeline;
 pub mod power_cut_fs;
+pub mod worker;

@@ -34,10 +34,7 @@ fn fixture() -> Fixture {
 }
 
 fn ports() -> OwnerPorts {
-    OwnerPorts {
-        filesystem: os_filesystem(),
-        time: system_time(),
-    }
+    OwnerPorts::new(os_filesystem(), system_time())
 }
 
 impl Fixture {

@@ -3,6 +3,7 @@
 use kitty_config::{Environment, FileMap, RuntimeRoot, ScopePaths, env};
 use kitty_runtime::fs::SharedFilesystem;
 use kitty_runtime::inbox::Inbox;
+use kitty_runtime::journal::SEGMENT_LIMIT;
 use kitty_runtime::lamport::LamportClock;
 use kitty_runtime::lease::OwnerLease;
 use kitty_runtime::outcome::{DeliveryState, Outcome};
@@ -22,6 +23,7 @@ pub struct Pipeline {
     pub filesystem: SharedFilesystem,
     pub map: FileMap,
     pub scope: Scope,
+    pub segment_limit: u64,
 }
 
 /// What a run acknowledged and what the far side received.
@@ -64,6 +66,7 @@ impl Pipeline {
         Self {
             filesystem,
             map,
+            segment_limit: SEGMENT_LIMIT,
             scope: Scope {
                 paths,
                 name: PROJECT.into(),
@@ -113,8 +116,8 @@ impl Pipeline {
         observed: &mut Observed,
     ) -> Result<(), kitty_runtime::owner::OwnerError> {
         let ports = OwnerPorts {
-            filesystem: self.filesystem.clone(),
-            time: system_time(),
+            segment_limit: self.segment_limit,
+            ..OwnerPorts::new(self.filesystem.clone(), system_time())
         };
         let mut owner = ScopeOwner::open(ports, self.scope.clone(), lease, factory)?;
         owner.ingest()?;
