@@ -39,7 +39,7 @@ use self::refresh_lock::RefreshGuard;
 use self::store::{ReadPurpose, StoreError};
 use crate::supervise::{ExitGuard, caught};
 use crate::transport::TransportError;
-use actix::{Actor, Context, Handler, ResponseFuture};
+use actix::{Actor, AsyncContext as _, Context, Handler, ResponseFuture, SpawnHandle};
 use kitty_config::ServerUrl;
 use std::collections::HashMap;
 use std::fmt;
@@ -62,6 +62,7 @@ pub struct AuthActor {
     refresh_guard: Option<RefreshGuard>,
     exit_guard: Option<Arc<ExitGuard>>,
     askers: HashMap<RequestId, Asker>,
+    deadlines: HashMap<RequestId, SpawnHandle>,
     last_request: u64,
 }
 
@@ -95,6 +96,7 @@ impl AuthActor {
             refresh_guard: None,
             exit_guard: None,
             askers: HashMap::new(),
+            deadlines: HashMap::new(),
             last_request: 0,
         }
     }
@@ -134,7 +136,11 @@ impl AuthActor {
     }
 
     /// Hands an answer over; an asker that went away needs none.
-    fn answer(&mut self, request: RequestId, answer: Answer) {
+    fn answer(&mut self, request: RequestId, answer: Answer, context: &mut Context<Self>) {
+        if let Some(deadline) = self.deadlines.remove(&request) {
+            // Nothing may keep the actor alive once everybody has an answer.
+            context.cancel_future(deadline);
+        }
         let heard = match (self.askers.remove(&request), answer) {
             (Some(Asker::Token(asker)), Answer::Token(answer)) => asker.send(answer).is_ok(),
             (Some(Asker::Membership(asker)), Answer::Membership(answer)) => {

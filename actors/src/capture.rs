@@ -72,6 +72,9 @@ pub struct Attribution {
 impl CapturePorts {
     /// Finds out who is logged in, without the network; nobody is an answer too.
     ///
+    /// A token of the environment is nobody's here: only its server knows whose it is, and capturing
+    /// asks no server.
+    ///
     /// # Errors
     /// [`AskError`].
     pub async fn attribution(&self) -> Result<Attribution, AskError> {

@@ -6,7 +6,8 @@ pub mod messages;
 use crate::supervise::ExitGuard;
 use actix::{Actor, Context, Handler};
 use core::{ClockCore, Effect, Input};
-use kitty_runtime::lamport::{ClockError, LamportClock, node_id_of_machine};
+use kitty_runtime::lamport::{ClockError, LamportClock};
+use kitty_runtime::node_id::node_id_of_machine;
 use messages::{GetNodeId, Observe, Tick};
 use std::collections::VecDeque;
 

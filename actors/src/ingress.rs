@@ -3,7 +3,9 @@
 pub mod core;
 pub mod messages;
 
-use crate::auth::messages::{GetMembership, GetSession, SessionDetail};
+use crate::auth::messages::{
+    GetMembership, GetSession, Membership, Rehydrate, SessionDetail, SessionOrigin,
+};
 use crate::auth::{AuthActor, AuthError};
 use crate::host_memory::HostMemories;
 use crate::supervise::{AskError, Child, ExitGuard, caught};
@@ -110,8 +112,21 @@ async fn resolve(ports: IngressPorts, ask: ResolveIngress) -> IngressAnswer {
     }
 }
 
+fn looked_up(membership: Membership) -> Lookup {
+    let team = membership.private_team().map(|team| team.id.clone());
+    match (membership.user_id, team, membership.rehydrate) {
+        (Some(user_id), Some(team), _) => Lookup::Private { user_id, team },
+        (_, _, Rehydrate::Failed(error @ AuthError::EnvironmentTokenRejected)) => {
+            Lookup::NotAuthenticated(error.to_string())
+        }
+        (_, _, Rehydrate::Failed(error)) => Lookup::Failed(error.to_string()),
+        _ => Lookup::None,
+    }
+}
+
 impl IngressPorts {
-    async fn account(&self, limit: Duration) -> Result<Account, String> {
+    /// Looks at the session; a token of the environment is nobody's before a server is asked.
+    async fn account(&self, limit: Duration) -> Result<Option<Account>, String> {
         let question = GetSession {
             detail: SessionDetail::Summary,
         };
@@ -120,6 +135,9 @@ impl IngressPorts {
             .ask(question, limit)
             .await
             .map_err(|error| error.to_string())?;
+        if answer.origin == SessionOrigin::Environment {
+            return Ok(None);
+        }
         let Some(summary) = answer.summary else {
             let why = answer.diagnostic.map(|diagnostic| diagnostic.message);
             return Err(why.unwrap_or_else(|| AuthError::NoSession.to_string()));
@@ -130,10 +148,10 @@ impl IngressPorts {
                 configured: server.to_string(),
             }
             .to_string()),
-            _ => Ok(Account {
+            _ => Ok(Some(Account {
                 private_team: summary.private_team().map(|team| team.id.clone()),
                 user_id: summary.user_id,
-            }),
+            })),
         }
     }
 
@@ -150,13 +168,7 @@ impl IngressPorts {
             limit,
         };
         match self.auth.ask(question, limit).await {
-            Ok(Ok(membership)) => match (membership.private_team(), &membership.rehydrate) {
-                (Some(team), _) => Lookup::Private(team.id.clone()),
-                (None, crate::auth::messages::Rehydrate::Failed(error)) => {
-                    Lookup::Failed(error.to_string())
-                }
-                (None, _) => Lookup::None,
-            },
+            Ok(Ok(membership)) => looked_up(membership),
             Ok(Err(error)) if error.means_logged_out() => {
                 Lookup::NotAuthenticated(error.to_string())
             }

@@ -10,15 +10,35 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, Recipient};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
+
+/// Which actor: several of one name may run, for example the queues of several projects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChildId {
+    /// What it is called in errors and logs.
+    pub name: &'static str,
+    /// Tells it from others of the name; given once per process.
+    pub number: u32,
+}
+
+impl ChildId {
+    fn next(name: &'static str) -> Self {
+        static GIVEN: AtomicU32 = AtomicU32::new(0);
+        Self {
+            name,
+            number: GIVEN.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+}
 
 /// Tells the supervisor that an actor has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct ChildExited {
     /// The actor.
-    pub child: &'static str,
+    pub child: ChildId,
     /// Whether it ended in a panic.
     pub panicked: bool,
     /// Whether only a reply was lost and the actor lives on.
@@ -28,14 +48,14 @@ pub struct ChildExited {
 /// Reports the end of the actor that holds it, whatever ended it.
 #[derive(Debug)]
 pub struct ExitGuard {
-    child: &'static str,
+    child: ChildId,
     supervisor: Recipient<ChildExited>,
 }
 
 impl ExitGuard {
     /// Creates the guard of an actor.
     #[must_use]
-    pub const fn new(child: &'static str, supervisor: Recipient<ChildExited>) -> Self {
+    pub const fn new(child: ChildId, supervisor: Recipient<ChildExited>) -> Self {
         Self { child, supervisor }
     }
 
@@ -52,7 +72,7 @@ impl ExitGuard {
         };
         // A supervisor that is gone is ending the program.
         if self.supervisor.try_send(exited).is_err() {
-            tracing::debug!(child = self.child, "the supervisor is gone");
+            tracing::debug!(child = self.child.name, "the supervisor is gone");
         }
     }
 }
@@ -94,7 +114,7 @@ pub enum AskError {
 
 /// The address of a supervised actor; valid across its restarts.
 pub struct Child<A: Actor> {
-    name: &'static str,
+    id: ChildId,
     address: Arc<RwLock<Option<Addr<A>>>>,
 }
 
@@ -102,7 +122,7 @@ impl<A: Actor> std::fmt::Debug for Child<A> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Child")
-            .field("name", &self.name)
+            .field("id", &self.id)
             .finish_non_exhaustive()
     }
 }
@@ -110,7 +130,7 @@ impl<A: Actor> std::fmt::Debug for Child<A> {
 impl<A: Actor> Clone for Child<A> {
     fn clone(&self) -> Self {
         Self {
-            name: self.name,
+            id: self.id,
             address: self.address.clone(),
         }
     }
@@ -121,15 +141,15 @@ impl<A: Actor> Child<A> {
     #[must_use]
     pub fn unborn(name: &'static str) -> Self {
         Self {
-            name,
+            id: ChildId::next(name),
             address: Arc::new(RwLock::new(None)),
         }
     }
 
-    /// Returns the actor's name.
+    /// Returns which actor it is.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
+    pub const fn id(&self) -> ChildId {
+        self.id
     }
 
     /// Takes over the address of a new incarnation.
@@ -168,7 +188,7 @@ impl<A: Actor> Child<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let (actor, name) = (self.name, short_name::<M>());
+        let (actor, name) = (self.id.name, short_name::<M>());
         let address = self.current().ok_or(AskError::Unavailable { actor })?;
         match tokio::time::timeout(limit, address.send(message)).await {
             Ok(Ok(answer)) => Ok(answer),

@@ -3,13 +3,14 @@
 pub mod core;
 pub mod messages;
 
-use crate::supervise::ChildExited;
-use actix::{Actor, AsyncContext as _, Context, Handler};
+use crate::supervise::{ChildExited, ChildId};
+use actix::{Actor, AsyncContext as _, Context, Handler, ResponseFuture};
 use core::{Effect, Input, SupervisorCore};
 use kitty_runtime::time::SharedTime;
 use messages::{ChildHealth, GetHealth, ShutDown};
 use std::collections::BTreeMap;
 use std::fmt;
+use tokio::sync::oneshot;
 
 /// How one child is started and stopped.
 pub trait Nursery {
@@ -23,7 +24,8 @@ pub trait Nursery {
 pub struct DaemonSupervisor {
     core: SupervisorCore,
     time: SharedTime,
-    children: BTreeMap<&'static str, Box<dyn Nursery>>,
+    children: BTreeMap<ChildId, Box<dyn Nursery>>,
+    awaiting_the_end: Vec<oneshot::Sender<()>>,
 }
 
 impl fmt::Debug for DaemonSupervisor {
@@ -39,8 +41,8 @@ impl fmt::Debug for DaemonSupervisor {
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub struct Adopt {
-    /// The child's name.
-    pub child: &'static str,
+    /// Which child.
+    pub child: ChildId,
     /// How it is started and stopped.
     pub nursery: Box<dyn Nursery + Send>,
 }
@@ -62,6 +64,7 @@ impl DaemonSupervisor {
             core: SupervisorCore::default(),
             time,
             children: BTreeMap::new(),
+            awaiting_the_end: Vec::new(),
         }
     }
 
@@ -70,7 +73,7 @@ impl DaemonSupervisor {
             match effect {
                 Effect::Restart { child, after } => {
                     tracing::warn!(
-                        child,
+                        child = child.name,
                         after_ms = after.as_millis(),
                         "an actor ended and is started again"
                     );
@@ -79,18 +82,28 @@ impl DaemonSupervisor {
                     });
                 }
                 Effect::GiveUp(child) => {
-                    tracing::error!(child, "an actor ended too often and stays down");
-                    if let Some(nursery) = self.children.get(child) {
+                    tracing::error!(
+                        child = child.name,
+                        "an actor ended too often and stays down"
+                    );
+                    if let Some(nursery) = self.children.get(&child) {
                         nursery.stop();
                     }
                 }
                 Effect::StopChildren => self.children.values().for_each(|nursery| nursery.stop()),
+                Effect::AllStopped => {
+                    for waiting in self.awaiting_the_end.drain(..) {
+                        // Whoever no longer waits needs no answer.
+                        let _ = waiting.send(());
+                    }
+                }
             }
         }
     }
 
-    fn start(&mut self, child: &'static str, context: &mut Context<Self>) {
-        if let Some(nursery) = self.children.get(child) {
+    fn start(&mut self, child: ChildId, context: &mut Context<Self>) {
+        let stopping = self.core.is_stopping();
+        if let Some(nursery) = self.children.get(&child).filter(|_| !stopping) {
             nursery.start();
             self.step(Input::Started(child), context);
         }
@@ -140,10 +153,16 @@ impl Handler<GetHealth> for DaemonSupervisor {
 }
 
 impl Handler<ShutDown> for DaemonSupervisor {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: ShutDown, context: &mut Self::Context) {
+    fn handle(&mut self, _: ShutDown, context: &mut Self::Context) -> Self::Result {
+        let (waiting, stopped) = oneshot::channel();
+        self.awaiting_the_end.push(waiting);
         self.step(Input::ShutDown, context);
+        Box::pin(async move {
+            // A supervisor that ended first has no children left either.
+            let _ = stopped.await;
+        })
     }
 }
 

@@ -35,6 +35,8 @@ use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::lamport::LamportClock;
 use kitty_runtime::owner::{OwnerPorts, Scope};
 use kitty_runtime::time::SharedTime;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long the actors have to finish when the program ends.
@@ -76,6 +78,7 @@ pub struct ActorSystem {
     clock: Child<ClockActor>,
     gate: Child<GateActor>,
     ingress: Child<IngressResolverActor>,
+    queues: Arc<Mutex<HashMap<String, Child<QueueActor>>>>,
 }
 
 impl ActorSystem {
@@ -89,6 +92,7 @@ impl ActorSystem {
             clock: Child::unborn("clock"),
             gate: Child::unborn("gate"),
             ingress: Child::unborn("ingress"),
+            queues: Arc::default(),
             setup,
         };
         system.adopt_auth();
@@ -98,17 +102,34 @@ impl ActorSystem {
         system
     }
 
-    /// Starts the queue of a project.
+    /// Returns the queue of a project; it is started when it is first asked for.
     #[must_use]
     pub fn project_queue(&self, project: ProjectUuid) -> Child<QueueActor> {
         let name = project.to_string();
-        let scope = Scope {
-            paths: self.setup.map.project_scope(&name),
-            name,
-        };
-        let queue = Child::unborn("queue");
-        self.adopt_queue(&queue, scope);
-        queue
+        self.queue(
+            "queue",
+            Scope {
+                paths: self.setup.map.project_scope(&name),
+                name,
+            },
+        )
+    }
+
+    /// Returns the one queue of a scope that this process runs: a second would not know that the
+    /// first owns the scope.
+    fn queue(&self, name: &'static str, scope: Scope) -> Child<QueueActor> {
+        let mut queues = self
+            .queues
+            .lock()
+            .expect("nothing panics while the lock is held");
+        queues
+            .entry(scope.name.clone())
+            .or_insert_with(|| {
+                let queue = Child::unborn(name);
+                self.adopt_queue(&queue, scope);
+                queue
+            })
+            .clone()
     }
 
     /// Returns who captures events of a project.
@@ -140,19 +161,17 @@ impl ActorSystem {
         }
     }
 
-    /// Starts the machine's own queue and returns who keeps and sends revocations in it.
+    /// Returns who keeps and sends revocations in the machine's own queue.
     #[must_use]
     pub fn revocation(&self) -> RevocationPorts {
         let scope = Scope {
             paths: self.setup.map.machine_scope(),
             name: "machine".to_owned(),
         };
-        let machine = Child::unborn("machine queue");
-        self.adopt_queue(&machine, scope);
         RevocationPorts {
             auth: self.auth.clone(),
             clock: self.clock.clone(),
-            machine,
+            machine: self.queue("machine queue", scope),
         }
     }
 
@@ -231,12 +250,12 @@ impl ActorSystem {
 
     fn adopt_queue(&self, queue: &Child<QueueActor>, scope: Scope) {
         let ports = OwnerPorts::new(self.setup.filesystem.clone(), self.setup.time.clone());
-        let (limit, name) = (self.setup.max_queue_size, queue.name());
+        let (limit, id) = (self.setup.max_queue_size, queue.id());
         let reports: Recipient<ChildExited> = self.supervisor.clone().recipient();
         self.adopt_with(queue, move || {
             let (ports, scope, reports) = (ports.clone(), scope.clone(), reports.clone());
             SyncArbiter::start(1, move || {
-                let guard = ExitGuard::new(name, reports.clone());
+                let guard = ExitGuard::new(id, reports.clone());
                 QueueActor::new(ports.clone(), scope.clone(), limit, guard)
             })
         });
@@ -249,8 +268,8 @@ impl ActorSystem {
         start: impl Fn(ExitGuard) -> Addr<A> + Send + 'static,
     ) {
         let reports: Recipient<ChildExited> = self.supervisor.clone().recipient();
-        let name = child.name();
-        self.adopt_with(child, move || start(ExitGuard::new(name, reports.clone())));
+        let id = child.id();
+        self.adopt_with(child, move || start(ExitGuard::new(id, reports.clone())));
     }
 
     fn adopt_with<A: Actor>(&self, child: &Child<A>, start: impl Fn() -> Addr<A> + Send + 'static) {
@@ -260,12 +279,12 @@ impl ActorSystem {
         };
         crib.start();
         let adopt = Adopt {
-            child: child.name(),
+            child: child.id(),
             nursery: Box::new(crib),
         };
         if self.supervisor.try_send(adopt).is_err() {
             tracing::error!(
-                child = child.name(),
+                child = child.id().name,
                 "the supervisor did not take a child over"
             );
         }

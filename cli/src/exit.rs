@@ -40,7 +40,7 @@ codes! {
     Blocked = 3, "Nothing may be sent now: not logged in, no server, no Private Teamspace, or the server forbids it. Everything is kept.";
     NeedsMigration = 4, "The project must be migrated first: run `spec-kitty upgrade`.";
     TooNew = 5, "The project was written by a newer release than this one.";
-    Pending = 6, "Events wait to be sent: the server could not be reached or asked to wait. They are kept and sent by a later run.";
+    Pending = 6, "Events wait to be sent: the server could not be reached or asked to wait, or another process delivers. They are kept and sent by a later run.";
     Internal = 70, "A fault of this program; nothing acknowledged is lost. Please report it.";
     Interrupted = 130, "Interrupted from the keyboard.";
 }
@@ -66,7 +66,8 @@ pub fn reference_page() -> String {
     page.push_str(
         "\nA delivery (`sync now`) ends with the first that applies: 3 blocked, 1 failed, 6 pending, 0. \
          With `--no-strict` the codes 1 and 6 become 0. \
-         `--json` says the same in `outcome`: `delivered`, `pending`, `blocked`, `failed`.\n",
+         `--json` says how it ended in `outcome`, whatever the code: `delivered`, `pending` (also when the \
+         server has queued the rest), `blocked`, `failed`.\n",
     );
     page
 }

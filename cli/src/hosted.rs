@@ -79,7 +79,7 @@ impl Hosted {
         }
     }
 
-    /// Starts the queue of a project.
+    /// Returns the queue of a project.
     #[must_use]
     pub fn queue(&self, project: ProjectUuid) -> Child<QueueActor> {
         self.system.project_queue(project)

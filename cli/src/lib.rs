@@ -1,7 +1,7 @@
 //! The command line of the sync runtime.
 //!
-//! A command collects what it needs in an [`invocation::Invocation`], does its work through the other
-//! crates, and returns an [`exit::Exit`] or a [`failure::Failure`]. Only [`printer`] writes to stdout
+//! A command collects what it needs in an `Invocation`, does its work through the other
+//! crates, and returns an `Exit` or a `Failure`. Only `printer.rs` writes to stdout
 //! and stderr, and only this function turns an outcome into an exit code.
 
 #![expect(

@@ -59,6 +59,14 @@ variables! {
         "Disables colour when non-empty.";
     HOME = "HOME", "the password database",
         "Names the home directory that the default state root lies in (POSIX).";
+    LOGNAME = "LOGNAME", "`USER`",
+        "Names the user in the emitter's identity (`node_id`), as in the Python CLI.";
+    USER = "USER", "`LNAME`",
+        "Names the user when `LOGNAME` does not.";
+    LNAME = "LNAME", "`USERNAME`",
+        "Names the user when neither of the two does.";
+    USERNAME = "USERNAME", "the local password file",
+        "Names the user when none of the three does.";
 }
 
 /// Renders `docs/environment.md`.

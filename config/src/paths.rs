@@ -2,7 +2,7 @@
 //!
 //! Joining a path below the root anywhere else is a bug (`tests/it/architecture.rs` looks for it).
 //! The names of the upper half are those of the Python CLI 3.2.x, byte for byte; the lower half
-//! (`runtime/` and `projects/<uuid>/runtime/`) is ours. Mapping is pure: no file is touched.
+//! (`runtime/`) is ours. Mapping is pure: no file is touched.
 
 use crate::root::{Platform, RuntimeRoot};
 use std::path::{Path, PathBuf};
@@ -122,35 +122,38 @@ impl FileMap {
         self.file("sync").join("daemon").join("owner.json")
     }
 
-    /// `projects/`, one directory per project.
+    /// `projects/`, the stores of the CLI 3.2.7, which takes every directory in it for one of its own;
+    /// nothing of ours may lie there (decision 0013).
     #[must_use]
-    pub fn projects(&self) -> PathBuf {
+    pub fn legacy_projects(&self) -> PathBuf {
         self.file("projects")
     }
 
     /// `projects/.layout-generation.json`, the layout marker of the CLI 3.2.7.
     #[must_use]
     pub fn layout_generation(&self) -> PathBuf {
-        self.projects().join(".layout-generation.json")
-    }
-
-    /// `projects/<uuid>/`, everything of one project; no code path opens another's.
-    #[must_use]
-    pub fn project(&self, project_uuid: &str) -> PathBuf {
-        self.projects().join(project_uuid)
+        self.legacy_projects().join(".layout-generation.json")
     }
 
     /// `projects/<uuid>/sync/sync.db`, the store of the CLI 3.2.7.
     #[must_use]
     pub fn project_sync_db(&self, project_uuid: &str) -> PathBuf {
-        self.project(project_uuid).join("sync").join("sync.db")
+        let store = self.legacy_projects().join(project_uuid);
+        store.join("sync").join("sync.db")
     }
 
-    /// `projects/<uuid>/runtime/`, the inbox, journal and mailbox of one project.
+    /// `runtime/projects/`, one directory per project.
+    #[must_use]
+    pub fn projects(&self) -> PathBuf {
+        self.machine_scope().directory.join("projects")
+    }
+
+    /// `runtime/projects/<uuid>/`, the inbox, journal and mailbox of one project; no code path opens
+    /// another's.
     #[must_use]
     pub fn project_scope(&self, project_uuid: &str) -> ScopePaths {
         ScopePaths {
-            directory: self.project(project_uuid).join("runtime"),
+            directory: self.projects().join(project_uuid),
         }
     }
 
@@ -218,6 +221,12 @@ impl AuthPaths {
         self.directory.join("session.hot-path.json")
     }
 
+    /// `auth/session.issuer.json`, which server issued the session; ours alone (0600).
+    #[must_use]
+    pub fn issuer(&self) -> PathBuf {
+        self.directory.join("session.issuer.json")
+    }
+
     /// `auth/refresh.lock`, held while a token is refreshed (0600).
     #[must_use]
     pub fn refresh_lock(&self) -> PathBuf {
@@ -274,6 +283,12 @@ impl ScopePaths {
     #[must_use]
     pub fn journal(&self) -> PathBuf {
         self.directory.join("journal")
+    }
+
+    /// `journal/damaged/`, bytes that were cut from a segment; kept for inspection.
+    #[must_use]
+    pub fn journal_damaged(&self) -> PathBuf {
+        self.journal().join("damaged")
     }
 
     /// `mailbox/`, the owner's sled store: states and positions, always rebuildable.
@@ -356,7 +371,7 @@ mod tests {
         let scope = map.project_scope("11111111-2222-4333-8444-555555555555");
         assert_eq!(
             scope.inbox_new(),
-            Path::new("/r/projects/11111111-2222-4333-8444-555555555555/runtime/inbox/new")
+            Path::new("/r/runtime/projects/11111111-2222-4333-8444-555555555555/inbox/new")
         );
         assert_eq!(
             map.machine_scope().journal(),

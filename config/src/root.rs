@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     const DIRECTORIES: PlatformDirectories = PlatformDirectories {
-        home: || Some(PathBuf::from("/password/database/home")),
+        home: || Some(PathBuf::from("/password/database/directory")),
         local_data: || Some(PathBuf::from("C:/Users/u/AppData/Local")),
     };
     const NO_DIRECTORIES: PlatformDirectories = PlatformDirectories {
@@ -201,7 +201,7 @@ mod tests {
         let root = resolve(Platform::Posix, &Environment::default());
         assert_eq!(
             root.path(),
-            Path::new("/password/database/home/.spec-kitty")
+            Path::new("/password/database/directory/.spec-kitty")
         );
     }
 

@@ -255,19 +255,19 @@ fn global_surfaces(map: &FileMap) -> Vec<Surface> {
         ),
         surface(
             "project_inbox",
-            "~/.spec-kitty/projects/<uuid>/runtime/inbox/",
+            "~/.spec-kitty/runtime/projects/<uuid>/inbox/",
             Authoritative,
             map.projects(),
         ),
         surface(
             "project_journal",
-            "~/.spec-kitty/projects/<uuid>/runtime/journal/",
+            "~/.spec-kitty/runtime/projects/<uuid>/journal/",
             Authoritative,
             map.projects(),
         ),
         surface(
             "project_mailbox",
-            "~/.spec-kitty/projects/<uuid>/runtime/mailbox/",
+            "~/.spec-kitty/runtime/projects/<uuid>/mailbox/",
             Derived,
             map.projects(),
         ),
@@ -329,7 +329,7 @@ fn global_surfaces(map: &FileMap) -> Vec<Surface> {
             "project_sync_store",
             "~/.spec-kitty/projects/<uuid>/sync/sync.db",
             Deprecated,
-            map.projects(),
+            map.legacy_projects(),
         ),
         surface(
             "project_sync_layout_generation",

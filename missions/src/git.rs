@@ -270,3 +270,11 @@ struct Places {
     git_dir: PathBuf,
     common_dir: PathBuf,
 }
+
+/// Tells whether a branch may have this name.
+///
+/// A leading dash is refused as well, because the `git` program would take it for an option.
+#[must_use]
+pub fn is_branch_name(name: &str) -> bool {
+    !name.starts_with('-') && git2::Branch::name_is_valid(name).unwrap_or(false)
+}

@@ -125,7 +125,7 @@ pub fn node_id(clock_json: &Path) -> String {
         let id = clock.get("node_id")?.as_str()?.trim();
         (!id.is_empty()).then(|| id.to_owned())
     };
-    recorded().unwrap_or_else(kitty_runtime::lamport::node_id_of_machine)
+    recorded().unwrap_or_else(kitty_runtime::node_id::node_id_of_machine)
 }
 
 /// Reads the identity of the checkout that the command was started in; creates nothing.

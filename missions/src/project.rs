@@ -18,7 +18,7 @@ pub const SPECS: &str = "kitty-specs";
 pub enum ProjectError {
     /// No `.kittify` here or above.
     #[error(
-        "no Spec Kitty project at {} or above it: run `spec-kitty init` in the project's root",
+        "no Spec Kitty project at {} or above it: mark the project with `mkdir .kittify` in its root",
         start.display()
     )]
     NotFound {

@@ -31,6 +31,15 @@ pub struct InboxFile {
     pub records: u32,
 }
 
+/// How much waits for the owner.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Records, as the names of the files say.
+    pub records: u64,
+    /// The first file in the order of the clock.
+    pub first: Option<InboxFile>,
+}
+
 /// The records were not accepted; nothing of them will ever be delivered.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
@@ -139,6 +148,28 @@ impl Inbox {
         Ok(files)
     }
 
+    /// Counts the records that wait and names the first file, without putting names in order.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn tally(&self) -> io::Result<Tally> {
+        let names = match self.filesystem.list(&self.paths.inbox_new()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Tally::default()),
+            other => other?,
+        };
+        let (mut records, mut first) = (0, None::<&String>);
+        for name in &names {
+            if let Some(count) = count_of(name) {
+                records += u64::from(count);
+                first = Some(first.map_or(name, |known| known.min(name)));
+            }
+        }
+        Ok(Tally {
+            records,
+            first: first.cloned().and_then(parse_name),
+        })
+    }
+
     /// Reads one file.
     ///
     /// # Errors
@@ -205,9 +236,13 @@ fn file_name(lamport: u64, count: usize) -> io::Result<String> {
 }
 
 fn parse_name(name: String) -> Option<InboxFile> {
-    let (_, count) = name.strip_suffix(".rec")?.rsplit_once('-')?;
-    let records = count.parse().ok()?;
+    let records = count_of(&name)?;
     Some(InboxFile { name, records })
+}
+
+fn count_of(name: &str) -> Option<u32> {
+    let (_, count) = name.strip_suffix(".rec")?.rsplit_once('-')?;
+    count.parse().ok()
 }
 
 #[cfg(test)]
@@ -241,6 +276,7 @@ mod tests {
     fn an_inbox_that_was_never_used_is_empty_and_stays_unmade() {
         let (directory, inbox) = inbox();
         assert!(inbox.waiting().unwrap().is_empty());
+        assert_eq!(inbox.tally().unwrap(), Tally::default());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
@@ -254,6 +290,8 @@ mod tests {
                 .unwrap();
         }
         let files = inbox.waiting().unwrap();
+        let tally = inbox.tally().unwrap();
+        assert_eq!((tally.records, tally.first.as_ref()), (6, files.first()));
         let firsts: Vec<String> = files
             .iter()
             .map(|file| {

@@ -15,13 +15,13 @@ mod segment;
 pub use reader::{Cursor, Damage, JournalView, Slab, SlabEntry};
 
 use crate::crashsafe::{self, Durability};
-use crate::fs::{FileHandle, SharedFilesystem};
+use crate::fs::{FileHandle, Filesystem, SharedFilesystem};
 use crate::record::{FrameError, RecordView};
 use kitty_config::ScopePaths;
 use segment::{SEGMENT_HEADER, encode_header};
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A segment is closed when it has grown beyond this, 16 MiB.
 pub const SEGMENT_LIMIT: u64 = 16 << 20;
@@ -80,6 +80,7 @@ pub struct Journal {
     view: JournalView,
     filesystem: SharedFilesystem,
     directory: PathBuf,
+    damaged: PathBuf,
     active: Option<Active>,
     next_sequence: u64,
     segment_limit: u64,
@@ -109,6 +110,7 @@ impl Journal {
             view,
             filesystem: filesystem.clone(),
             directory: directory.clone(),
+            damaged: paths.journal_damaged(),
             active: None,
             next_sequence: mark.next_sequence.max(1),
             segment_limit: SEGMENT_LIMIT,
@@ -188,6 +190,28 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Io`].
     pub fn delete_segment(&mut self, first_sequence: u64) -> Result<(), JournalError> {
+        self.take_out(first_sequence, |filesystem, path| {
+            crashsafe::remove(filesystem, path)
+        })
+    }
+
+    /// Moves a whole segment to `journal/damaged/`, where no reader looks.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn set_segment_aside(&mut self, first_sequence: u64) -> Result<(), JournalError> {
+        let aside = self.damaged.clone();
+        self.take_out(first_sequence, |filesystem, path| {
+            crashsafe::create_dir_all(filesystem, &aside)?;
+            filesystem.rename(path, &segment::path(&aside, first_sequence))
+        })
+    }
+
+    fn take_out(
+        &mut self,
+        first_sequence: u64,
+        take: impl FnOnce(&dyn Filesystem, &Path) -> io::Result<()>,
+    ) -> Result<(), JournalError> {
         if self
             .active
             .as_ref()
@@ -196,7 +220,7 @@ impl Journal {
             self.active = None;
         }
         let path = segment::path(&self.directory, first_sequence);
-        crashsafe::remove(&*self.filesystem, &path).map_err(|source| JournalError::Io {
+        take(&*self.filesystem, &path).map_err(|source| JournalError::Io {
             path: self.directory.clone(),
             source,
         })?;
@@ -325,7 +349,7 @@ impl Journal {
         let mut bytes = vec![0; length];
         let length = segment::read_fully(&*file, &mut bytes, torn.from)?;
         let name = format!("{:020}-{}.bytes", torn.segment, torn.from);
-        let target = self.directory.join("damaged").join(name);
+        let target = self.damaged.join(name);
         crashsafe::replace(
             &*self.filesystem,
             &target,

@@ -5,7 +5,7 @@
 //! may be stopped or killed, and nothing has to be fsynced per tick.
 //!
 //! The files are `runtime/clock/<base>-<boot>.ticks`; the byte at offset `n` of a file stands for the
-//! value `base + n + 1`, up to [`BLOCK`] values per file. A file's *name* is fsynced before its first
+//! value `base + n + 1`, up to `BLOCK` values per file. A file's *name* is fsynced before its first
 //! value is given. What a power cut may lose is only the length of a file, and after another boot no
 //! file of the old boot is used: the next file begins beyond everything the old one could have given.
 //! Gaps are harmless; repetitions are not.
@@ -16,6 +16,7 @@
 use crate::boot::boot_id;
 use crate::crashsafe::{self, Durability};
 use crate::fs::{SharedFilesystem, read_all};
+use crate::node_id::node_id_of_machine;
 use crate::python_json;
 use crate::time::{SharedTime, iso};
 use std::io;
@@ -288,19 +289,6 @@ fn mirror_text(value: u64, node_id: &str, updated_at: &str) -> String {
         node_id,
         updated_at,
     })
-}
-
-/// Computes the emitter's identity of this machine: 12 hex of sha256 over `host:user` (reference 7).
-#[must_use]
-pub fn node_id_of_machine() -> String {
-    use sha2::{Digest as _, Sha256};
-    let host = gethostname::gethostname();
-    let identity = format!("{}:{}", host.to_string_lossy(), user_name());
-    hex::encode(Sha256::digest(identity.as_bytes()))[..12].to_owned()
-}
-
-fn user_name() -> String {
-    whoami::username().unwrap_or_else(|_| "unknown".to_owned())
 }
 
 #[cfg(test)]

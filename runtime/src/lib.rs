@@ -1,7 +1,7 @@
 //! The machine room: envelope, ids, crash-safe files, inbox, journal, mailbox, owner lease, clock.
 //!
 //! How an event travels: [`capture`](crate::inbox) writes one immutable file per command and fsyncs
-//! it (no lock, no sled); the process that holds the [`lease`](crate::lease) moves the records into
+//! it (no lock, no sled); the process that holds the [`lease`] moves the records into
 //! the journal, the truth, and indexes them in the mailbox; delivery reads the journal by position.
 //! `docs/concurrency.md` says why.
 
@@ -17,6 +17,7 @@ pub mod lamport;
 pub mod lease;
 pub mod lock;
 pub mod mailbox;
+pub mod node_id;
 pub mod outcome;
 pub mod owner;
 pub mod python_json;

@@ -131,7 +131,7 @@ fn open(path: &Path) -> io::Result<File> {
     clippy::disallowed_methods,
     reason = "file locks of the standard library have no timeout"
 )]
-fn wait(pause: Duration) {
+pub(crate) fn wait(pause: Duration) {
     std::thread::sleep(pause);
 }
 

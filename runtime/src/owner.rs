@@ -1,7 +1,7 @@
 //! The owner of a scope: the one process that moves records from inbox to journal to target.
 //!
 //! Every change goes to the journal first and to the mailbox second, so the mailbox can always be
-//! made again: indexing is one function over journal records ([`ScopeOwner::index`]), used after an
+//! made again: indexing is one function over journal records (`ScopeOwner::index`), used after an
 //! append, after a crash and for a rebuild alike. When the mailbox turns out damaged, it is moved
 //! aside, an empty one is indexed from the journal, and the operation runs again.
 
@@ -139,13 +139,7 @@ impl ScopeOwner {
             damage,
             _lease: lease,
         };
-        if owner.meta.mark.cursor > owner.journal.view().end() {
-            let text = "the journal is shorter than the mailbox says; the mailbox was rebuilt";
-            owner
-                .damage
-                .push(DamageReport::now(&owner.ports.time, text.to_owned()));
-            owner.rebuild()?;
-        }
+        owner.check_segments()?;
         owner.mending(Self::index)?;
         Ok(owner)
     }
@@ -196,29 +190,26 @@ impl ScopeOwner {
         outcomes: Vec<Outcome>,
         settled: Option<Range<Cursor>>,
     ) -> Result<(), OwnerError> {
-        if !outcomes.is_empty() {
-            let now = self.now_ms();
-            let record = OutcomeRecord::pack(target, now, outcomes);
-            let payload = serde_json::to_vec(&record).expect("outcomes are plain data");
-            let id = format!("outcome-{}", self.journal.next_sequence());
-            self.journal.append(&[RecordView {
-                sequence: 0,
-                kind: RecordKind::Outcome,
-                captured_ms: now,
-                scope: CaptureScope::NOBODY,
-                id: &id,
-                payload: &payload,
-            }])?;
-            self.mending(Self::index)?;
+        if outcomes.is_empty() {
+            return match settled {
+                Some(stretch) => self.update_target(target, |row| row.settle(&stretch)),
+                None => Ok(()),
+            };
         }
-        match settled {
-            Some(stretch) => self.update_target(target, |row| {
-                if row.low_water >= stretch.start {
-                    row.low_water = row.low_water.max(stretch.end);
-                }
-            }),
-            None => Ok(()),
-        }
+        let now = self.now_ms();
+        let record = OutcomeRecord::pack(target, now, outcomes);
+        let payload = serde_json::to_vec(&record).expect("outcomes are plain data");
+        let id = format!("outcome-{}", self.journal.next_sequence());
+        self.journal.append(&[RecordView {
+            sequence: 0,
+            kind: RecordKind::Outcome,
+            captured_ms: now,
+            scope: CaptureScope::NOBODY,
+            id: &id,
+            payload: &payload,
+        }])?;
+        let settled = settled.as_ref().map(|stretch| (target, stretch));
+        self.mending(|owner| owner.index_and_settle(settled))
     }
 
     /// Stores how a try went, and when the next one may be.
@@ -354,7 +345,17 @@ impl ScopeOwner {
     }
 
     /// Moves the mailbox aside and indexes an empty one from the journal.
+    ///
+    /// When the next try may be is not in the journal; it is taken over where it can be read.
     fn rebuild(&mut self) -> Result<(), OwnerError> {
+        let rows = self
+            .store
+            .scan(Key::targets(), None, 1000)
+            .unwrap_or_default();
+        let attempts: Vec<TargetRow> = rows
+            .iter()
+            .filter_map(|(_, row)| unpack(row).ok())
+            .collect();
         self.store = Box::new(crate::mailbox::MemoryStore::default());
         self.factory
             .set_aside()
@@ -362,7 +363,14 @@ impl ScopeOwner {
         self.store = self.factory.open()?;
         self.meta = Meta::default();
         self.meta.mark = Mark::default();
-        self.index()
+        self.index()?;
+        let mut changes = Changes::default();
+        for known in attempts {
+            let mut row = self.target_row(&known.target)?;
+            row.attempt = known.attempt;
+            changes.put(&Key::Target(row.target.key()), pack(&row));
+        }
+        Ok(self.store.commit(&changes)?)
     }
 
     fn now_ms(&self) -> u64 {
@@ -408,5 +416,7 @@ fn open_store(
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -82,22 +82,21 @@ pub fn summarise(filesystem: &SharedFilesystem, scope: &Scope) -> io::Result<Sco
         Some(summary) => summary?,
         None => replay(&view)?.summary(&view),
     };
-    let waiting = Inbox::new(filesystem.clone(), scope.paths.clone()).waiting()?;
-    summary.waiting_in_inbox = waiting.iter().map(|file| u64::from(file.records)).sum();
+    let inbox = Inbox::new(filesystem.clone(), scope.paths.clone());
+    let waiting = inbox.tally()?;
+    summary.waiting_in_inbox = waiting.records;
     summary.events += summary.waiting_in_inbox;
     for target in &mut summary.targets {
         target.queued += summary.waiting_in_inbox;
     }
-    if let Some(first) = waiting.first().filter(|_| {
+    if let Some(first) = waiting.first.as_ref().filter(|_| {
         summary.oldest_ms.is_none()
             || summary
                 .targets
                 .iter()
                 .any(|target| target.oldest_open_ms.is_none())
     }) {
-        let content = Inbox::new(filesystem.clone(), scope.paths.clone())
-            .read(first)
-            .unwrap_or_default();
+        let content = inbox.read(first).unwrap_or_default();
         let captured = pieces(&content, 0).find_map(|piece| match piece {
             Piece::Record(record, _) => Some(record.captured_ms),
             Piece::Damage { .. } => None,

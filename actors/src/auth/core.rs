@@ -21,7 +21,7 @@ use super::endpoints::Profile;
 use super::error::AuthError;
 use super::messages::{EndReason, LoggedOut, SessionEnded};
 use super::secret::{AccessToken, Secret, TokenFingerprint};
-use super::session::{Team, TokenPair};
+use super::session::TokenPair;
 use super::store::{Deleted, StoreError, Stored};
 use jiff::Timestamp;
 use kitty_config::ServerUrl;
@@ -101,7 +101,8 @@ struct Unsaved {
 pub(crate) struct AuthCore {
     server: Option<ServerUrl>,
     environment_token: Option<Secret>,
-    environment_teams: Option<Vec<Team>>,
+    /// Whose token the environment's is, once the server has said so.
+    environment_profile: Option<Box<Profile>>,
     waiters: Vec<Waiter>,
     job: Job,
     ticket: Ticket,
@@ -121,7 +122,7 @@ impl AuthCore {
         Self {
             server,
             environment_token,
-            environment_teams: None,
+            environment_profile: None,
             waiters: Vec::new(),
             job: Job::Idle,
             ticket: Ticket(0),

@@ -6,15 +6,21 @@ use super::refresh_lock::REFRESH_LOCK_LIMIT;
 use super::secret::Secret;
 use super::store::{ReadPurpose, SessionStore, SharedStore, StoreError};
 use super::{AccessToken, AuthActor, AuthError};
-use actix::{ActorFutureExt as _, AsyncContext as _, Context, Recipient, WrapFuture as _};
+use actix::{
+    ActorFutureExt as _, AsyncContext as _, Context, Recipient, SpawnHandle, WrapFuture as _,
+};
 use kitty_config::ServerUrl;
 use std::sync::Arc;
 
 impl AuthActor {
     /// Runs work whose outcome is the next input.
-    fn spawn(&self, work: impl Future<Output = Input> + 'static, context: &mut Context<Self>) {
+    fn spawn(
+        &self,
+        work: impl Future<Output = Input> + 'static,
+        context: &mut Context<Self>,
+    ) -> SpawnHandle {
         let work = work.into_actor(self);
-        context.spawn(work.map(|input, actor, context| actor.step(input, context)));
+        context.spawn(work.map(|input, actor, context| actor.step(input, context)))
     }
 
     pub(super) fn perform(&mut self, effect: Effect, context: &mut Context<Self>) {
@@ -64,9 +70,10 @@ impl AuthActor {
                     pause.await;
                     Input::DeadlinePassed { request }
                 };
-                self.spawn(work, context);
+                let deadline = self.spawn(work, context);
+                self.deadlines.insert(request, deadline);
             }
-            Effect::Answer(request, answer) => self.answer(request, answer),
+            Effect::Answer(request, answer) => self.answer(request, answer, context),
             Effect::Refreshed(event) => tell(&self.listeners.refreshed, &event),
             Effect::Ended(event) => tell(&self.listeners.ended, &event),
             Effect::Report(diagnostic) => tracing::warn!(

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use kitty_config::ServerUrl;
 use kitty_runtime::diagnostic::Diagnostic;
 use kitty_runtime::python_json;
+use kitty_runtime::record::RecordKind;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -134,6 +135,8 @@ pub struct GetMembership {
 /// The user's teams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
+    /// The server's id of the user; `None` while no server has said whose token the environment's is.
+    pub user_id: Option<String>,
     /// All teams, in the server's order.
     pub teams: Vec<Team>,
     /// Whether the server was asked, and what came of it.
@@ -213,8 +216,8 @@ pub struct RevokeToken {
 }
 
 impl RevokeToken {
-    /// The kind of the stored envelope.
-    pub const KIND: &'static str = "auth.revoke.v1";
+    /// The kind of the stored record, whose name is that of the command.
+    pub const KIND: RecordKind = RecordKind::RevokeToken;
 
     /// Renders the payload of the stored envelope: one line of JSON that holds the token.
     #[must_use]

@@ -1,9 +1,14 @@
 //! What a Teamspace answered to a batch, read without side effects (reference 5).
 
 use crate::transport::HttpResponse;
+use jiff::Timestamp;
 use kitty_runtime::outcome::DeliveryState;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 /// The longest message that is kept of an answer.
@@ -64,12 +69,17 @@ pub enum BatchAnswer {
     },
 }
 
-/// Reads an answer; total over anything a server may send.
+/// Reads an answer that came at `now`; total over anything a server may send.
 #[must_use]
-pub fn read(response: &HttpResponse) -> BatchAnswer {
+pub fn read(response: &HttpResponse, now: Timestamp) -> BatchAnswer {
+    if response.is_success()
+        && let Some(results) = usual_results(&response.body)
+    {
+        return BatchAnswer::PerEvent(results);
+    }
     let body: Option<Value> = serde_json::from_slice(&response.body).ok();
     let body = body.as_ref();
-    let wait = retry_after(response);
+    let wait = retry_after(response, now);
     match response.status {
         200..=299 => match body.and_then(results) {
             Some(results) => BatchAnswer::PerEvent(results),
@@ -101,30 +111,123 @@ pub fn read(response: &HttpResponse) -> BatchAnswer {
     }
 }
 
+/// The answer as every server of today writes it, one row per event.
+#[derive(Deserialize)]
+struct Usual<'a> {
+    #[serde(borrow)]
+    results: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct UsualResult<'a> {
+    #[serde(borrow)]
+    event_id: Text<'a>,
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
+    #[serde(borrow)]
+    error_category: Option<Text<'a>>,
+    #[serde(borrow)]
+    category: Option<Text<'a>>,
+    #[serde(borrow)]
+    code: Option<Text<'a>>,
+    #[serde(borrow)]
+    error_message: Option<Text<'a>>,
+    #[serde(borrow)]
+    error: Option<Text<'a>>,
+    #[serde(borrow)]
+    detail: Option<Text<'a>>,
+    #[serde(borrow)]
+    reason: Option<Text<'a>>,
+}
+
+/// A text that is copied only when it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Reads an answer of the usual form without a tree; `None` leaves it to [`results`].
+///
+/// Anything unusual (a number for a word, a key twice, a row without an id) ends here, so that both
+/// ways say the same of what both can read.
+fn usual_results(body: &[u8]) -> Option<HashMap<String, EventAnswer>> {
+    let usual: Usual<'_> = object(std::str::from_utf8(body).ok()?)?;
+    let answers = usual.results.into_iter().map(|row| {
+        let row: UsualResult<'_> = object(row.get())?;
+        let category = row.error_category.or(row.category).or(row.code);
+        let message = row
+            .error_message
+            .or(row.error)
+            .or(row.detail)
+            .or(row.reason);
+        let answer = EventAnswer {
+            state: state_of(row.status.as_ref().map(|word| &*word.0)),
+            category: category.map(|text| shorten(&text.0)),
+            message: message.map(|text| shorten(&text.0)),
+        };
+        Some((row.event_id.0.into_owned(), answer))
+    });
+    let answers: Vec<(String, EventAnswer)> = answers.collect::<Option<_>>()?;
+    let (rows, mut by_id) = (answers.len(), HashMap::with_capacity(answers.len()));
+    by_id.extend(answers);
+    // An id that is answered twice is unusual too.
+    (by_id.len() == rows).then_some(by_id)
+}
+
+/// Reads an object; serde would take a list of the fields' values for one as well.
+fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+    if !json.starts_with('{') {
+        return None;
+    }
+    serde_json::from_str(json).ok()
+}
+
 fn results(body: &Value) -> Option<HashMap<String, EventAnswer>> {
     let results = body.get("results")?.as_array()?;
-    let answers = results.iter().filter_map(|result| {
-        let id = result.get("event_id")?.as_str()?.to_owned();
-        let text = |keys: &[&str]| {
-            keys.iter()
-                .find_map(|key| result.get(key)?.as_str())
-                .map(shorten)
+    let mut answers: HashMap<String, EventAnswer> = HashMap::new();
+    for result in results {
+        let Some((id, answer)) = event_answer(result) else {
+            continue;
         };
-        let state = match result.get("status").and_then(Value::as_str) {
-            Some("success" | "accepted" | "warning") => DeliveryState::Delivered,
-            Some("duplicate") => DeliveryState::Duplicate,
-            Some("pending" | "queued") => DeliveryState::Pending,
-            Some("rejected" | "failed_permanent") => DeliveryState::Rejected,
-            _ => DeliveryState::Transient,
-        };
-        let answer = EventAnswer {
-            state,
-            category: text(&["error_category", "category", "code"]),
-            message: text(&["error_message", "error", "detail", "reason"]),
-        };
-        Some((id, answer))
-    });
-    Some(answers.collect())
+        match answers.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(answer);
+            }
+            Entry::Occupied(mut known) if known.get().state != answer.state => {
+                // Which of the two is its word cannot be known, so that neither is.
+                known.insert(EventAnswer {
+                    state: DeliveryState::Transient,
+                    category: None,
+                    message: Some("the answer contradicts itself about this event".to_owned()),
+                });
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    Some(answers)
+}
+
+fn event_answer(result: &Value) -> Option<(String, EventAnswer)> {
+    let id = result.get("event_id")?.as_str()?.to_owned();
+    let text = |keys: &[&str]| {
+        keys.iter()
+            .find_map(|key| result.get(key)?.as_str())
+            .map(shorten)
+    };
+    let answer = EventAnswer {
+        state: state_of(result.get("status").and_then(Value::as_str)),
+        category: text(&["error_category", "category", "code"]),
+        message: text(&["error_message", "error", "detail", "reason"]),
+    };
+    Some((id, answer))
+}
+
+fn state_of(word: Option<&str>) -> DeliveryState {
+    match word {
+        Some("success" | "accepted" | "warning") => DeliveryState::Delivered,
+        Some("duplicate") => DeliveryState::Duplicate,
+        Some("pending" | "queued") => DeliveryState::Pending,
+        Some("rejected" | "failed_permanent") => DeliveryState::Rejected,
+        _ => DeliveryState::Transient,
+    }
 }
 
 fn unacceptable(body: Option<&Value>, response: &HttpResponse) -> BatchAnswer {
@@ -214,151 +317,19 @@ fn shorten(text: &str) -> String {
     clean.chars().take(LONGEST_MESSAGE).collect()
 }
 
-/// Reads `Retry-After` in seconds; a date is not used by the wire and counts as one minute.
-fn retry_after(response: &HttpResponse) -> Option<Duration> {
+/// Reads `Retry-After`: seconds, or the date of RFC 9110; what is neither counts as one minute.
+fn retry_after(response: &HttpResponse, now: Timestamp) -> Option<Duration> {
     let text = response.headers.get("retry-after")?.trim();
-    let wait = text
-        .parse::<u64>()
-        .map_or(Duration::from_secs(60), Duration::from_secs);
+    let wait = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else if let Ok(date) = jiff::fmt::rfc2822::parse(text) {
+        // A date that has passed asks for no wait.
+        Duration::try_from(date.timestamp().duration_since(now)).unwrap_or_default()
+    } else {
+        Duration::from_secs(60)
+    };
     Some(wait.min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::transport::Headers;
-    use bytes::Bytes;
-    use proptest::prelude::*;
-
-    fn response(status: u16, body: &str) -> HttpResponse {
-        HttpResponse {
-            status,
-            headers: Headers::default(),
-            body: Bytes::from(body.to_owned()),
-        }
-    }
-
-    #[test]
-    fn every_word_of_the_wire_has_its_state_and_unknown_words_are_transient() {
-        for (word, state) in [
-            ("success", DeliveryState::Delivered),
-            ("accepted", DeliveryState::Delivered),
-            ("warning", DeliveryState::Delivered),
-            ("duplicate", DeliveryState::Duplicate),
-            ("pending", DeliveryState::Pending),
-            ("queued", DeliveryState::Pending),
-            ("rejected", DeliveryState::Rejected),
-            ("failed_permanent", DeliveryState::Rejected),
-            ("failed_transient", DeliveryState::Transient),
-            ("SUCCESS", DeliveryState::Transient),
-            ("fine", DeliveryState::Transient),
-        ] {
-            let body =
-                format!(r#"{{"results":[{{"event_id":"e","status":"{word}","error":"why"}}]}}"#);
-            let BatchAnswer::PerEvent(results) = read(&response(200, &body)) else {
-                panic!("{word}")
-            };
-            assert_eq!(results["e"].state, state, "{word}");
-            assert_eq!(results["e"].message.as_deref(), Some("why"));
-        }
-    }
-
-    #[test]
-    fn two_hundred_without_results_says_nothing_about_the_events() {
-        for body in [
-            "",
-            "{}",
-            "[]",
-            r#"{"results":{}}"#,
-            "<html>",
-            r#"{"ok":true}"#,
-        ] {
-            assert!(
-                matches!(read(&response(200, body)), BatchAnswer::Trouble { .. }),
-                "{body}"
-            );
-        }
-    }
-
-    #[test]
-    fn details_may_be_a_list_or_the_text_of_a_list() {
-        let list = r#"[{"event_id":"a","detail":"bad lane"},{"event_id":"b","reason":"worse"}]"#;
-        let text = serde_json::to_string(list).unwrap();
-        for details in [list, text.as_str()] {
-            let body = format!(r#"{{"error":"invalid","details":{details}}}"#);
-            let BatchAnswer::Culprits(culprits) = read(&response(400, &body)) else {
-                panic!("{body}")
-            };
-            assert_eq!(culprits["a"], "bad lane");
-            assert_eq!(culprits["b"], "worse");
-        }
-        for body in [
-            r#"{"error":"no"}"#,
-            r#"{"details":"oops"}"#,
-            r#"{"details":[1]}"#,
-            "x",
-        ] {
-            assert!(
-                matches!(read(&response(400, body)), BatchAnswer::Unacceptable(_)),
-                "{body}"
-            );
-        }
-    }
-
-    #[test]
-    fn too_large_has_several_spellings() {
-        let limits = r#"{"error":"x","limits":{"max_events_per_batch":50}}"#;
-        assert_eq!(
-            read(&response(413, limits)),
-            BatchAnswer::TooLarge { events: Some(50) }
-        );
-        assert_eq!(
-            read(&response(413, "")),
-            BatchAnswer::TooLarge { events: None }
-        );
-        let body = r#"{"error":"Payload too large"}"#;
-        assert_eq!(
-            read(&response(400, body)),
-            BatchAnswer::TooLarge { events: None }
-        );
-    }
-
-    #[test]
-    fn protocol_advice_is_the_servers() {
-        let body = r#"{"error_code":"x","error_description":"old","sync_protocol":{"upgrade_guidance":"get 4.0"}}"#;
-        for status in [412, 426] {
-            let answer = read(&response(status, body));
-            assert_eq!(
-                answer,
-                BatchAnswer::ProtocolMismatch {
-                    advice: "get 4.0".into()
-                }
-            );
-        }
-    }
-
-    #[test]
-    fn a_wait_is_read_and_bounded() {
-        for (header, expected) in [
-            ("7", 7),
-            ("99999999", 3600),
-            ("Wed, 21 Oct 2026 07:28:00 GMT", 60),
-        ] {
-            let mut throttled = response(429, "");
-            throttled.headers.add("Retry-After", header);
-            let wait = Some(Duration::from_secs(expected));
-            assert_eq!(read(&throttled), BatchAnswer::Throttled { wait });
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_answer_can_be_read(status in 100_u16..600, body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let response = HttpResponse { status, headers: Headers::default(), body: body.into() };
-            let answer = read(&response);
-            if !(200..300).contains(&status) {
-                prop_assert!(!matches!(answer, BatchAnswer::PerEvent(_)));
-            }
-        }
-    }
-}
+mod tests;

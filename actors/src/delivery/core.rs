@@ -1,14 +1,14 @@
 //! The rules of delivery: what to send next, and what an answer means. No I/O, no clock.
 //!
 //! A drain works window by window: the records of a window are gated, sent in batches, and what the
-//! server answers is recorded before anything else is sent. The rules (design 3):
+//! server answers is recorded before another answer is taken in. The rules (design 3):
 //!
 //! - "delivered" needs the server's word for that event id; a missing or unknown word is transient.
 //! - A failure of a whole batch changes no event.
 //! - 400 with details names its culprits; without details the batch is halved until it is found.
 //! - 413 halves the batch, and a single event that is too large is the culprit.
 //! - 401 refreshes the token once; 403, 412 and 426 end the drain and keep everything.
-//! - 429 and trouble are tried again a few times, then left to a later drain.
+//! - 429 and trouble are tried again a few times, then left to a later drain; a hang at once.
 
 use super::answer::{BatchAnswer, EventAnswer};
 use super::report::{Blocked, BlockedBy, DrainReport, Failure};
@@ -68,11 +68,13 @@ pub enum Input {
     },
     /// No answer came.
     Unanswered(String),
+    /// No answer came within the time of a batch, which is long.
+    Hung(String),
     /// A new token is there, or could not be had.
     Refreshed(Result<(), Blocked>),
     /// The pause is over.
     Rested,
-    /// What was to be recorded is stored.
+    /// What was to be recorded is stored, or will be before the next answer is taken in.
     Recorded,
 }
 
@@ -89,7 +91,7 @@ pub enum Effect {
     RefreshToken,
     /// Wait.
     Pause(Duration),
-    /// Store where records stand, by index.
+    /// Store where records stand, by index; durable before another answer is taken in.
     Record(Vec<(usize, DeliveryState, Option<OutcomeDetail>)>),
     /// The drain is over.
     Finish(Box<DrainReport>),
@@ -146,6 +148,8 @@ impl DrainCore {
             Input::Gated(refused) => self.gated(refused),
             Input::Answered { status, answer } => self.answered(status, answer),
             Input::Unanswered(message) => self.trouble(None, message, None),
+            // Another try would take as long again, and nobody waits for three of them.
+            Input::Hung(message) => self.stop(None, message, None),
             Input::Refreshed(Ok(())) => self.send_again(),
             Input::Refreshed(Err(blocked)) => self.block(blocked),
             Input::Rested => self.send_again(),
@@ -157,6 +161,12 @@ impl DrainCore {
     #[must_use]
     pub fn items(&self) -> &[Item] {
         &self.items
+    }
+
+    /// Tells whether every record of the window has been decided, in this drain's words.
+    #[must_use]
+    pub const fn window_is_done(&self) -> bool {
+        self.work.is_empty() && self.sent.is_empty()
     }
 
     fn window(&mut self, items: Vec<Item>) -> Effect {
@@ -317,6 +327,10 @@ impl DrainCore {
             self.tries += 1;
             return Effect::Pause(pause);
         }
+        self.stop(status, message, wait)
+    }
+
+    fn stop(&mut self, status: Option<u16>, message: String, wait: Option<Duration>) -> Effect {
         self.report.stopped = Some(message);
         self.report.last_status = status;
         self.report.wait = wait;
@@ -361,15 +375,7 @@ impl DrainCore {
         let Some(range) = self.work.pop() else {
             return self.next();
         };
-        let mut bytes = 0;
-        let mut end = range.start;
-        while end < range.end && end - range.start < self.limit {
-            bytes += self.items[end].bytes;
-            if bytes > self.policy.batch_bytes && end > range.start {
-                break;
-            }
-            end += 1;
-        }
+        let end = batch_end(&self.items, &range, self.limit, self.policy.batch_bytes);
         if end < range.end {
             self.work.push(end..range.end);
         }
@@ -414,6 +420,41 @@ impl DrainCore {
         }
         Effect::Finish(Box::new(self.report.clone()))
     }
+}
+
+/// Returns the records of the first batch of a window of which the gate refused some.
+///
+/// What the core sends first is the same, unless the server has asked for smaller batches.
+#[must_use]
+pub fn first_batch(
+    policy: &DrainPolicy,
+    items: &[Item],
+    refused: impl Iterator<Item = usize>,
+) -> Vec<usize> {
+    let mut range = 0..items.len();
+    for index in refused {
+        if index > range.start {
+            range.end = index;
+            break;
+        }
+        range.start = index + 1;
+    }
+    let most = policy.batch_events.max(1);
+    (range.start..batch_end(items, &range, most, policy.batch_bytes)).collect()
+}
+
+/// Returns where a batch that begins with `range` ends: by count and by bytes, at least one record.
+fn batch_end(items: &[Item], range: &Range<usize>, most: usize, most_bytes: usize) -> usize {
+    let mut bytes = 0;
+    let mut end = range.start;
+    while end < range.end && end - range.start < most {
+        bytes += items[end].bytes;
+        if bytes > most_bytes && end > range.start {
+            break;
+        }
+        end += 1;
+    }
+    end
 }
 
 fn rejection(status: u16, message: String) -> OutcomeDetail {

@@ -117,7 +117,7 @@ pub struct DrainReport {
     pub quarantined: u64,
     /// Nothing is known; they are sent again.
     pub transient: u64,
-    /// Captured for somebody else; kept and not sent.
+    /// Captured for somebody else, before this drain or in it; kept and not sent.
     pub held: u64,
     /// HTTP requests that carried events.
     pub requests: u64,

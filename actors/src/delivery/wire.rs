@@ -16,6 +16,8 @@ pub const BATCH_ENDPOINT: &str = "/api/v1/events/batch/";
 pub const PROTOCOL_HEADER: (&str, &str) = ("X-Spec-Kitty-Sync-Protocol", "2.0");
 /// Bytes that delivery adds to one event, apart from its id and the server's name.
 const OVERHEAD: usize = 128;
+/// Bytes of an event id as this program gives them.
+const ULID_LENGTH: usize = 26;
 
 /// The fields that admission adds to every event of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,12 @@ impl Admission {
     #[must_use]
     pub const fn size(&self, id: &str, event: &[u8]) -> usize {
         self.prefix.len() + event.len() + id.len() + OVERHEAD
+    }
+
+    /// Returns about how many bytes delivery adds to an event of ours, whose id is a ULID.
+    #[must_use]
+    pub const fn overhead(&self) -> usize {
+        self.prefix.len() + ULID_LENGTH + OVERHEAD
     }
 
     /// Appends one event as it is sent; its id becomes the delivery identity.

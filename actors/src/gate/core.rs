@@ -3,6 +3,8 @@
 use kitty_contract::{Context, Gate, Violation};
 use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::outcome::OutcomeDetail;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// What is checked.
 #[derive(Debug)]
@@ -64,10 +66,18 @@ impl GateCore {
     }
 }
 
-/// Tells whether the stored bytes name the project; the wire form has no spaces around the colon.
+/// What stands before the project in the stored bytes; the wire form has no spaces around the colon.
+const PROJECT_KEY: &[u8] = b"\"project_uuid\":\"";
+
+/// Finds [`PROJECT_KEY`]; preparing the search costs more than searching one event.
+static PROJECT_KEYS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PROJECT_KEY));
+
+/// Tells whether the stored bytes name the project.
 fn names_project(json: &[u8], project: &ProjectUuid) -> bool {
-    let needle = format!("\"project_uuid\":\"{project}\"");
-    memchr::memmem::find(json, needle.as_bytes()).is_some()
+    let value = format!("{project}\"");
+    PROJECT_KEYS
+        .find_iter(json)
+        .any(|at| json[at + PROJECT_KEY.len()..].starts_with(value.as_bytes()))
 }
 
 impl Verdict {

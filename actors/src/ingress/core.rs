@@ -22,8 +22,8 @@ pub enum Input {
         /// The configured server.
         server: Option<String>,
     },
-    /// The session was looked at.
-    Session(Result<Account, String>),
+    /// The session was looked at; `None` when only a server knows whose token it is.
+    Session(Result<Option<Account>, String>),
     /// It was looked up whether a fruitless lookup is remembered.
     Remembered(bool),
     /// The server was asked for the account's teams.
@@ -33,8 +33,13 @@ pub enum Input {
 /// What the server said about the account's teams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// There is a private team.
-    Private(String),
+    /// There is a private team, and this is whose.
+    Private {
+        /// The server's id of the user.
+        user_id: String,
+        /// The team.
+        team: String,
+    },
     /// There is none.
     None,
     /// The session ended meanwhile.
@@ -63,7 +68,8 @@ pub enum Effect {
 pub struct IngressCore {
     endpoint: &'static str,
     server: Option<String>,
-    account: Option<Account>,
+    /// Whose lookup is remembered.
+    user_id: Option<String>,
 }
 
 impl IngressCore {
@@ -73,7 +79,7 @@ impl IngressCore {
         Self {
             endpoint,
             server: None,
-            account: None,
+            user_id: None,
         }
     }
 
@@ -89,7 +95,9 @@ impl IngressCore {
                 vec![Effect::LookAtSession]
             }
             Input::Session(Err(message)) => answer(IngressAnswer::NotAuthenticated { message }),
-            Input::Session(Ok(account)) => self.with_account(account),
+            Input::Session(Ok(Some(account))) => self.with_account(account),
+            // Nothing is remembered of a token that names nobody.
+            Input::Session(Ok(None)) => vec![Effect::LookUp],
             Input::Remembered(true) => answer(self.skipped(false, None)),
             Input::Remembered(false) => vec![Effect::LookUp],
             Input::LookedUp(lookup) => self.looked_up(lookup),
@@ -97,39 +105,41 @@ impl IngressCore {
     }
 
     fn with_account(&mut self, account: Account) -> Vec<Effect> {
-        let user_id = account.user_id.clone();
-        let team = account.private_team.clone();
-        self.account = Some(account);
-        match team {
-            Some(team) => answer(self.direct(team)),
-            None => vec![Effect::Remember(user_id)],
+        match account.private_team {
+            Some(team) => answer(self.direct(account.user_id, team)),
+            None => {
+                let remember = Effect::Remember(account.user_id.clone());
+                self.user_id = Some(account.user_id);
+                vec![remember]
+            }
         }
     }
 
     fn looked_up(&self, lookup: Lookup) -> Vec<Effect> {
-        let user_id = self
-            .account
-            .as_ref()
-            .map(|account| account.user_id.clone())
-            .unwrap_or_default();
         match lookup {
-            Lookup::Private(team) => answer(self.direct(team)),
+            Lookup::Private { user_id, team } => answer(self.direct(user_id, team)),
             Lookup::NotAuthenticated(message) => {
                 answer(IngressAnswer::NotAuthenticated { message })
             }
-            Lookup::None => fruitless(user_id, self.skipped(true, None)),
-            Lookup::Failed(why) => fruitless(user_id, self.skipped(true, Some(why))),
+            Lookup::None => self.fruitless(None),
+            Lookup::Failed(why) => self.fruitless(Some(why)),
         }
     }
 
-    fn direct(&self, team: String) -> IngressAnswer {
-        match (&self.server, &self.account) {
-            (Some(server), Some(account)) => IngressAnswer::Direct(DeliveryTarget {
+    fn fruitless(&self, lookup_failed: Option<String>) -> Vec<Effect> {
+        let note = self.user_id.clone().map(Effect::NoteFruitless);
+        let skipped = Effect::Answer(self.skipped(true, lookup_failed));
+        note.into_iter().chain([skipped]).collect()
+    }
+
+    fn direct(&self, account: String, team: String) -> IngressAnswer {
+        match &self.server {
+            Some(server) => IngressAnswer::Direct(DeliveryTarget {
                 server: server.clone(),
-                account: account.user_id.clone(),
+                account,
                 team,
             }),
-            _ => IngressAnswer::NoHost,
+            None => IngressAnswer::NoHost,
         }
     }
 
@@ -150,10 +160,6 @@ fn answer(answer: IngressAnswer) -> Vec<Effect> {
     vec![Effect::Answer(answer)]
 }
 
-fn fruitless(user_id: String, skipped: IngressAnswer) -> Vec<Effect> {
-    vec![Effect::NoteFruitless(user_id), Effect::Answer(skipped)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,10 +177,17 @@ mod tests {
     }
 
     fn account(private_team: Option<&str>) -> Input {
-        Input::Session(Ok(Account {
+        Input::Session(Ok(Some(Account {
             user_id: "u".into(),
             private_team: private_team.map(Into::into),
-        }))
+        })))
+    }
+
+    fn found(team: &str) -> Input {
+        Input::LookedUp(Lookup::Private {
+            user_id: "u".into(),
+            team: team.into(),
+        })
     }
 
     fn direct(team: &str) -> Vec<Effect> {
@@ -214,9 +227,27 @@ mod tests {
         let mut core = begun();
         assert_eq!(core.step(account(None)), [Effect::Remember("u".into())]);
         assert_eq!(core.step(Input::Remembered(false)), [Effect::LookUp]);
+        assert_eq!(core.step(found("t-new")), direct("t-new"));
+    }
+
+    #[test]
+    fn only_the_server_knows_whose_a_token_of_the_environment_is() {
+        let nameless = || {
+            let mut core = begun();
+            assert_eq!(core.step(Input::Session(Ok(None))), [Effect::LookUp]);
+            core
+        };
+        assert_eq!(nameless().step(found("t-private")), direct("t-private"));
+        let [Effect::Answer(IngressAnswer::Skipped(skipped))] =
+            &nameless().step(Input::LookedUp(Lookup::None))[..]
+        else {
+            panic!("nothing to remember it by")
+        };
+        assert!(skipped.rehydrate_attempted);
+        let message = "rejected".to_owned();
         assert_eq!(
-            core.step(Input::LookedUp(Lookup::Private("t-new".into()))),
-            direct("t-new")
+            nameless().step(Input::LookedUp(Lookup::NotAuthenticated(message.clone()))),
+            answer(IngressAnswer::NotAuthenticated { message })
         );
     }
 

@@ -64,8 +64,8 @@ impl QueueCore {
 
     /// Takes in what happened and says what is to be done.
     ///
-    /// Counting is too dear for every append, so that one in [`QueueCore::interval`] counts; a queue
-    /// that was found full is counted each time until it has room again.
+    /// Counting is too dear for every append, so only one in 64 counts, and more of them where the
+    /// limit is low; a queue that was found full is counted each time until it has room again.
     #[must_use]
     pub fn step(&self, input: &Input) -> Vec<Effect> {
         match *input {

@@ -1,6 +1,7 @@
 //! When an actor is started again, and when no more: one for one, five times in a minute.
 
 use super::messages::{ChildHealth, ChildState};
+use crate::supervise::ChildId;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -16,11 +17,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// A child was started.
-    Started(&'static str),
+    Started(ChildId),
     /// A child ended, or a reply of it panicked.
     Exited {
         /// The child.
-        child: &'static str,
+        child: ChildId,
         /// Whether it panicked.
         panicked: bool,
         /// Whether it is still there: only a reply was lost.
@@ -38,14 +39,16 @@ pub enum Effect {
     /// Start the child again after a pause.
     Restart {
         /// The child.
-        child: &'static str,
+        child: ChildId,
         /// The pause.
         after: Duration,
     },
     /// Say that the child stays down.
-    GiveUp(&'static str),
+    GiveUp(ChildId),
     /// Stop all children.
     StopChildren,
+    /// Say that every child has stopped.
+    AllStopped,
 }
 
 #[derive(Debug)]
@@ -58,7 +61,7 @@ struct Record {
 /// The children and what became of them.
 #[derive(Debug, Default)]
 pub struct SupervisorCore {
-    children: BTreeMap<&'static str, Record>,
+    children: BTreeMap<ChildId, Record>,
     stopping: bool,
 }
 
@@ -67,8 +70,12 @@ impl SupervisorCore {
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         match input {
             Input::Started(child) => {
-                let record = self.record(child);
-                record.state = ChildState::Running;
+                let stopping = self.stopping;
+                self.record(child).state = if stopping {
+                    ChildState::Stopping
+                } else {
+                    ChildState::Running
+                };
                 Vec::new()
             }
             Input::Exited {
@@ -80,9 +87,14 @@ impl SupervisorCore {
             Input::ShutDown => {
                 self.stopping = true;
                 for record in self.children.values_mut() {
-                    record.state = ChildState::Stopped;
+                    record.state = match record.state {
+                        ChildState::Running | ChildState::Stopping => ChildState::Stopping,
+                        _ => ChildState::Stopped,
+                    };
                 }
-                vec![Effect::StopChildren]
+                let mut effects = vec![Effect::StopChildren];
+                effects.extend(self.all_stopped());
+                effects
             }
         }
     }
@@ -93,14 +105,25 @@ impl SupervisorCore {
         self.children
             .iter()
             .map(|(child, record)| ChildHealth {
-                child,
+                child: child.name,
                 state: record.state,
                 restarts: record.restarts,
             })
             .collect()
     }
 
-    fn record(&mut self, child: &'static str) -> &mut Record {
+    /// Tells whether children are still started.
+    #[must_use]
+    pub const fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    fn all_stopped(&self) -> Option<Effect> {
+        let is_left = |record: &Record| record.state == ChildState::Stopping;
+        (!self.children.values().any(is_left)).then_some(Effect::AllStopped)
+    }
+
+    fn record(&mut self, child: ChildId) -> &mut Record {
         self.children.entry(child).or_insert_with(|| Record {
             state: ChildState::Running,
             restarts: 0,
@@ -111,13 +134,16 @@ impl SupervisorCore {
     fn exited(
         &mut self,
         now: Timestamp,
-        child: &'static str,
+        child: ChildId,
         panicked: bool,
         alive: bool,
         jitter: f64,
     ) -> Vec<Effect> {
         if self.stopping {
-            return Vec::new();
+            if !alive {
+                self.record(child).state = ChildState::Stopped;
+            }
+            return self.all_stopped().into_iter().collect();
         }
         let record = self.record(child);
         if record.state == ChildState::GivenUp {
@@ -169,9 +195,13 @@ mod tests {
         Timestamp::from_second(1_700_000_000 + seconds).unwrap()
     }
 
+    fn id(name: &'static str) -> ChildId {
+        ChildId { name, number: 0 }
+    }
+
     fn panic_of(child: &'static str) -> Input {
         Input::Exited {
-            child,
+            child: id(child),
             panicked: true,
             alive: false,
             jitter: 0.5,
@@ -181,24 +211,22 @@ mod tests {
     #[test]
     fn a_child_is_restarted_with_growing_pauses_and_the_sixth_end_in_a_minute_is_the_last() {
         let mut core = SupervisorCore::default();
-        core.step(at(0), Input::Started("auth"));
+        core.step(at(0), Input::Started(id("auth")));
         let mut previous = Duration::ZERO;
         for end in 0..5 {
             let effects = core.step(at(end), panic_of("auth"));
-            let [
-                Effect::Restart {
-                    child: "auth",
-                    after,
-                },
-            ] = effects[..]
-            else {
+            let [Effect::Restart { child, after }] = effects[..] else {
                 panic!("{effects:?}")
             };
+            assert_eq!(child, id("auth"));
             assert!(after > previous);
             previous = after;
-            core.step(at(end), Input::Started("auth"));
+            core.step(at(end), Input::Started(id("auth")));
         }
-        assert_eq!(core.step(at(6), panic_of("auth")), [Effect::GiveUp("auth")]);
+        assert_eq!(
+            core.step(at(6), panic_of("auth")),
+            [Effect::GiveUp(id("auth"))]
+        );
         assert!(core.step(at(7), panic_of("auth")).is_empty());
         assert_eq!(core.health()[0].state, ChildState::GivenUp);
     }
@@ -223,7 +251,7 @@ mod tests {
         }
         assert!(matches!(
             core.step(at(11), panic_of("gate"))[..],
-            [Effect::Restart { child: "gate", .. }]
+            [Effect::Restart { child, .. }] if child == id("gate")
         ));
     }
 
@@ -231,7 +259,7 @@ mod tests {
     fn a_lost_reply_counts_and_restarts_nothing() {
         let mut core = SupervisorCore::default();
         let lost = Input::Exited {
-            child: "gate",
+            child: id("gate"),
             panicked: true,
             alive: true,
             jitter: 0.0,
@@ -239,15 +267,25 @@ mod tests {
         for _ in 0..5 {
             assert!(core.step(at(0), lost.clone()).is_empty());
         }
-        assert_eq!(core.step(at(1), lost), [Effect::GiveUp("gate")]);
+        assert_eq!(core.step(at(1), lost), [Effect::GiveUp(id("gate"))]);
     }
 
     #[test]
     fn nothing_is_restarted_while_everything_stops() {
         let mut core = SupervisorCore::default();
-        core.step(at(0), Input::Started("auth"));
+        core.step(at(0), Input::Started(id("auth")));
+        core.step(at(0), Input::Started(id("gate")));
         assert_eq!(core.step(at(0), Input::ShutDown), [Effect::StopChildren]);
         assert!(core.step(at(0), panic_of("auth")).is_empty());
+        assert_eq!(core.step(at(0), panic_of("gate")), [Effect::AllStopped]);
+    }
+
+    #[test]
+    fn nothing_is_awaited_when_nothing_runs() {
+        let mut core = SupervisorCore::default();
+        core.step(at(0), panic_of("auth"));
+        let effects = core.step(at(0), Input::ShutDown);
+        assert_eq!(effects, [Effect::StopChildren, Effect::AllStopped]);
     }
 
     proptest! {

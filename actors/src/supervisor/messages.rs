@@ -24,7 +24,9 @@ pub enum ChildState {
     Restarting,
     /// It ended too often; nothing restarts it.
     GivenUp,
-    /// It was told to stop.
+    /// It was told to stop and finishes what it does.
+    Stopping,
+    /// It has stopped.
     Stopped,
 }
 
@@ -33,7 +35,7 @@ pub enum ChildState {
 #[rtype(result = "Vec<ChildHealth>")]
 pub struct GetHealth;
 
-/// Tells every child to finish what it does and to stop.
+/// Tells every child to finish what it does and to stop; answered when all have.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct ShutDown;

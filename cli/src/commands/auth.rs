@@ -144,7 +144,7 @@ async fn login(invocation: &Invocation, args: &LoginArgs) -> Result<Exit, Failur
     HostMemories::new(invocation.filesystem.clone(), &invocation.map)
         .update(&host.url, |memory| *memory = HostMemory::default());
     print_lines(printer, logged_in_lines(&session));
-    catch_up_on_revocations(&hosted).await;
+    catch_up_on_revocations(invocation, &hosted).await;
     hosted.shut_down().await;
     Ok(Exit::Success)
 }
@@ -191,7 +191,10 @@ impl Browser for SystemBrowser {
 }
 
 /// Sends what earlier logouts could not; a failure leaves it to the next command.
-async fn catch_up_on_revocations(hosted: &Hosted) {
+async fn catch_up_on_revocations(invocation: &Invocation, hosted: &Hosted) {
+    if !invocation.map.machine_scope().inbox_new().is_dir() {
+        return;
+    }
     if let Err(error) = hosted.system.revocation().send_kept(REVOKE_LIMIT).await {
         tracing::debug!(%error, "kept revocations were not sent");
     }
@@ -218,7 +221,11 @@ async fn logout(invocation: &Invocation) -> Result<Exit, Failure> {
     let logged_out: LoggedOut = logged_out.map_err(|error| failed(&error))?;
     let outcome = match (revocation, network) {
         (Some(command), true) => Some(revoke(&hosted, command, kept).await),
-        _ => None,
+        (None, true) => {
+            catch_up_on_revocations(invocation, &hosted).await;
+            None
+        }
+        (_, false) => None,
     };
     print_lines(
         invocation.printer,

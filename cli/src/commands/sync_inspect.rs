@@ -9,10 +9,12 @@ use crate::project;
 use clap::Args;
 use kitty_actors::auth::store::ReadPurpose;
 use kitty_actors::delivery::wire::{Admission, BATCH_ENDPOINT, PROTOCOL_HEADER};
+use kitty_actors::gate::core::{GateCore, Input};
 use kitty_config::ServerUrl;
-use kitty_contract::Gate;
-use kitty_runtime::owner::{Scope, now_ms};
-use kitty_runtime::snapshot::{Found, find, open_events, summarise};
+use kitty_runtime::id::ProjectUuid;
+use kitty_runtime::outcome::{DeliveryState, OutcomeDetail};
+use kitty_runtime::owner::{Scope, TargetAnswer, now_ms};
+use kitty_runtime::snapshot::{Found, OpenEvent, ScopeSummary, find, open_events, summarise};
 use kitty_runtime::target::DeliveryTarget;
 use serde::Serialize;
 use serde_json::Value;
@@ -46,6 +48,7 @@ struct WhyDocument {
     captured_at: String,
     place: &'static str,
     gate: String,
+    next_action: Option<&'static str>,
     targets: Vec<WhyTarget>,
 }
 
@@ -59,10 +62,31 @@ struct WhyTarget {
     message: Option<String>,
     last_attempt_at: Option<String>,
     next_attempt: String,
+    next_action: Option<&'static str>,
 }
 
-fn scope_of_project(invocation: &Invocation) -> Result<Option<Scope>, Failure> {
-    Ok(project::known_identity(invocation)?.map(|project| project::scope(invocation, project)))
+const DELIVER: &str = "Run `spec-kitty sync now`.";
+const REPORT: &str = "It is kept and never sent; report it with this line.";
+
+/// The queue of this project, if anything was ever captured here.
+struct Stored {
+    project: ProjectUuid,
+    scope: Scope,
+}
+
+impl Stored {
+    fn of(invocation: &Invocation) -> Result<Option<Self>, Failure> {
+        let project = project::known_identity(invocation)?;
+        Ok(project.map(|project| Self {
+            project,
+            scope: project::scope(invocation, project),
+        }))
+    }
+
+    /// Asks the gate what it will say when the event is about to leave.
+    fn refusal(&self, gate: &GateCore, event: &[u8]) -> Option<OutcomeDetail> {
+        gate.step(&Input::Egress(&self.project, event)).detail()
+    }
 }
 
 fn unreadable(error: &std::io::Error) -> Failure {
@@ -85,16 +109,19 @@ pub fn why(invocation: &Invocation, args: &WhyArgs) -> Result<Exit, Failure> {
         )
         .next("Run `spec-kitty sync preview` to list the events that wait.")
     };
-    let scope = scope_of_project(invocation)?.ok_or_else(unknown)?;
-    let id = args.event_id.trim().to_uppercase();
-    let found = find(&invocation.filesystem, &scope, &id).map_err(|error| unreadable(&error))?;
-    let found = match found {
-        Some(found) => found,
-        None => find(&invocation.filesystem, &scope, args.event_id.trim())
-            .map_err(|error| unreadable(&error))?
-            .ok_or_else(unknown)?,
+    let stored = Stored::of(invocation)?.ok_or_else(unknown)?;
+    let typed = args.event_id.trim();
+    let look = |id: &str| {
+        let found = find(&invocation.filesystem, &stored.scope, id);
+        found.map_err(|error| unreadable(&error))
     };
-    let document = explain(invocation, &scope, &id, &found)?;
+    // Ids of this program are upper-case; those of other programs are taken as they are.
+    let upper = typed.to_uppercase();
+    let (id, found) = match look(&upper)? {
+        Some(found) => (upper.as_str(), found),
+        None => (typed, look(typed)?.ok_or_else(unknown)?),
+    };
+    let document = explain(invocation, &stored, id, &found)?;
     if args.json {
         invocation.printer.json().finish(&document);
     } else {
@@ -105,47 +132,25 @@ pub fn why(invocation: &Invocation, args: &WhyArgs) -> Result<Exit, Failure> {
 
 fn explain(
     invocation: &Invocation,
-    scope: &Scope,
+    stored: &Stored,
     id: &str,
     found: &Found,
 ) -> Result<WhyDocument, Failure> {
-    let summary = summarise(&invocation.filesystem, scope).map_err(|error| unreadable(&error))?;
-    let now = now_ms(&invocation.time);
+    let summary =
+        summarise(&invocation.filesystem, &stored.scope).map_err(|error| unreadable(&error))?;
     let event: Option<Value> = serde_json::from_slice(&found.payload).ok();
     let event_type = event
         .as_ref()
         .and_then(|event| event.get("event_type")?.as_str());
-    let gate = match Gate::vendored().check_event(&found.payload) {
-        Ok(()) => "passes".to_owned(),
-        Err(violation) => violation.to_string(),
+    let refusal = stored.refusal(&GateCore::default(), &found.payload);
+    let next_action = match &refusal {
+        Some(_) => Some(REPORT),
+        None => found.answers.is_empty().then_some(DELIVER),
     };
     let targets = found
         .answers
         .iter()
-        .map(|answer| {
-            let attempt = summary.for_target(&answer.target).attempt;
-            let next_attempt = if !answer.state.is_open() {
-                "never".to_owned()
-            } else if let Some(then) = attempt.not_before_ms.filter(|then| *then > now) {
-                moment(then)
-            } else {
-                "at the next delivery".to_owned()
-            };
-            let detail = answer.detail.clone();
-            WhyTarget {
-                server: answer.target.server.clone(),
-                team: answer.target.team.clone(),
-                state: answer.state.as_str(),
-                http_status: detail.as_ref().and_then(|detail| detail.http_status),
-                category: detail.as_ref().and_then(|detail| detail.category.clone()),
-                message: detail.map(|detail| detail.message).or_else(|| {
-                    Some(attempt.message)
-                        .filter(|message| answer.state.is_open() && !message.is_empty())
-                }),
-                last_attempt_at: attempt.last_ms.map(moment),
-                next_attempt,
-            }
-        })
+        .map(|answer| explain_target(invocation, &summary, answer, refusal.is_some()))
         .collect();
     Ok(WhyDocument {
         event_id: id.to_owned(),
@@ -156,9 +161,60 @@ fn explain(
         } else {
             "inbox"
         },
-        gate,
+        gate: refusal.map_or_else(|| "passes".to_owned(), |refusal| refusal.message),
+        next_action,
         targets,
     })
+}
+
+fn explain_target(
+    invocation: &Invocation,
+    summary: &ScopeSummary,
+    answer: &TargetAnswer,
+    refused_by_gate: bool,
+) -> WhyTarget {
+    let attempt = summary.for_target(&answer.target).attempt;
+    let now = now_ms(&invocation.time);
+    let will_be_sent = answer.state.is_open() && !refused_by_gate;
+    let next_attempt = match attempt.not_before_ms.filter(|then| *then > now) {
+        _ if !will_be_sent => "never".to_owned(),
+        Some(then) => moment(then),
+        None => "at the next delivery".to_owned(),
+    };
+    let detail = answer.detail.as_ref();
+    let trouble = Some(attempt.message).filter(|message| will_be_sent && !message.is_empty());
+    let held = (answer.state == DeliveryState::Held)
+        .then(|| "captured for another account, team or server".to_owned());
+    WhyTarget {
+        server: answer.target.server.clone(),
+        team: answer.target.team.clone(),
+        state: answer.state.as_str(),
+        http_status: detail.and_then(|detail| detail.http_status),
+        category: detail.and_then(|detail| detail.category.clone()),
+        message: detail
+            .map(|detail| detail.message.clone())
+            .or(held)
+            .or(trouble),
+        last_attempt_at: attempt.last_ms.map(moment),
+        next_attempt,
+        next_action: next_action(answer.state, refused_by_gate),
+    }
+}
+
+/// Says what a person can do about an event that is not delivered.
+const fn next_action(state: DeliveryState, refused_by_gate: bool) -> Option<&'static str> {
+    match state {
+        DeliveryState::Delivered | DeliveryState::Duplicate => None,
+        DeliveryState::Rejected => {
+            Some("It is kept and not sent again; show the reason to the server's operator.")
+        }
+        DeliveryState::Held => Some(
+            "Log in as the account it was captured for, on its server, and run `spec-kitty sync now`.",
+        ),
+        DeliveryState::Quarantined => Some(REPORT),
+        _ if refused_by_gate => Some(REPORT),
+        DeliveryState::Queued | DeliveryState::Pending | DeliveryState::Transient => Some(DELIVER),
+    }
 }
 
 fn print_why(invocation: &Invocation, document: &WhyDocument, captured_ms: u64) {
@@ -170,8 +226,12 @@ fn print_why(invocation: &Invocation, document: &WhyDocument, captured_ms: u64) 
         document.event_id, document.gate
     );
     if document.targets.is_empty() {
-        printer.line(format!("{head}; not tried yet, sent at the next delivery"));
-        return;
+        let fate = if document.gate == "passes" {
+            "sent at the next delivery"
+        } else {
+            "never sent"
+        };
+        printer.line(format!("{head}; not tried yet, {fate}"));
     }
     for target in &document.targets {
         let answer = target
@@ -182,6 +242,13 @@ fn print_why(invocation: &Invocation, document: &WhyDocument, captured_ms: u64) 
             "{head}; {} at {} team {}{answer}; next try: {}",
             target.state, target.server, target.team, target.next_attempt
         ));
+    }
+    let mut actions = document
+        .targets
+        .iter()
+        .filter_map(|target| target.next_action);
+    if let Some(action) = document.next_action.or_else(|| actions.next()) {
+        printer.line(action);
     }
 }
 
@@ -207,9 +274,14 @@ pub fn preview(invocation: &Invocation, args: &PreviewArgs) -> Result<Exit, Fail
     let target = server
         .as_ref()
         .and_then(|server| target_of_session(invocation, server));
-    let events = match scope_of_project(invocation)? {
-        Some(scope) => open_events(&invocation.filesystem, &scope, target.as_ref(), args.limit)
-            .map_err(|error| unreadable(&error))?,
+    let events = match Stored::of(invocation)? {
+        Some(stored) => would_leave(
+            invocation,
+            &stored,
+            server.as_ref(),
+            target.as_ref(),
+            args.limit,
+        )?,
         None => Vec::new(),
     };
     let fallback = ServerUrl::parse("http://localhost").expect("the address is valid");
@@ -242,6 +314,44 @@ pub fn preview(invocation: &Invocation, args: &PreviewArgs) -> Result<Exit, Fail
     };
     invocation.printer.json().finish(&document);
     Ok(Exit::Success)
+}
+
+/// Lists the events that the next delivery would send: open, and let pass by the gate.
+fn would_leave(
+    invocation: &Invocation,
+    stored: &Stored,
+    server: Option<&ServerUrl>,
+    target: Option<&DeliveryTarget>,
+    limit: usize,
+) -> Result<Vec<OpenEvent>, Failure> {
+    let filesystem = &invocation.filesystem;
+    let last = match target {
+        Some(_) => None,
+        // Nobody is logged in: what the last account would get, if there was one.
+        None => last_target(invocation, stored, server)?,
+    };
+    let target = target.or(last.as_ref());
+    let mut events = open_events(filesystem, &stored.scope, target, limit)
+        .map_err(|error| unreadable(&error))?;
+    let gate = GateCore::default();
+    events.retain(|(_, event)| stored.refusal(&gate, event).is_none());
+    Ok(events)
+}
+
+fn last_target(
+    invocation: &Invocation,
+    stored: &Stored,
+    server: Option<&ServerUrl>,
+) -> Result<Option<DeliveryTarget>, Failure> {
+    let summary =
+        summarise(&invocation.filesystem, &stored.scope).map_err(|error| unreadable(&error))?;
+    let of_server = summary
+        .targets
+        .into_iter()
+        .filter(|summary| server.is_some_and(|server| summary.target.server == server.as_str()));
+    Ok(of_server
+        .max_by_key(|summary| summary.attempt.last_ms)
+        .map(|summary| summary.target))
 }
 
 /// Returns where events would go for the account that is logged in, without the network.

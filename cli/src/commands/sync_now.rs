@@ -140,15 +140,21 @@ async fn deliver(
     let bar = progress_bar(invocation);
     let drained = drain(&ports, &request, &|progress| show(&bar, progress)).await;
     bar.finish_and_clear();
-    let reached = drained
-        .as_ref()
-        .is_ok_and(|drained| drained.report.requests > 0);
-    if reached && invocation.map.machine_scope().inbox_new().is_dir() {
+    if drained.as_ref().is_ok_and(may_revoke) && invocation.map.machine_scope().inbox_new().is_dir()
+    {
         // Logouts that the server has not heard of; a failure leaves them to the next command.
         let _ = hosted.system.revocation().send_kept(REVOKE_LIMIT).await;
     }
     hosted.shut_down().await;
     drained.map_err(|error| Failure::from_error("delivery_failed", error))
+}
+
+/// Tells whether a drain leaves reason to believe that the server can be reached: it was, or nobody
+/// is logged in and so it was not tried.
+fn may_revoke(drained: &Drained) -> bool {
+    let blocked = drained.report.blocked.as_ref();
+    drained.report.requests > 0
+        || blocked.is_some_and(|blocked| blocked.by == BlockedBy::Authentication)
 }
 
 fn progress_bar(invocation: &Invocation) -> ProgressBar {
@@ -171,13 +177,14 @@ fn show(bar: &ProgressBar, progress: Progress) {
 }
 
 fn disabled(invocation: &Invocation, args: &SyncNowArgs) -> Result<Exit, Failure> {
+    let report = DrainReport::blocked(Blocked::new(
+        BlockedBy::Rollout,
+        "Hosted SaaS sync is not enabled on this machine.",
+        "Set `SPEC_KITTY_ENABLE_SAAS_SYNC=1` to opt in.",
+    ));
+    let document = document(invocation, &report, Exit::Success, Duration::ZERO);
+    write_report(invocation, args, &document)?;
     if args.json {
-        let report = DrainReport::blocked(Blocked::new(
-            BlockedBy::Rollout,
-            "Hosted SaaS sync is not enabled on this machine.",
-            "Set `SPEC_KITTY_ENABLE_SAAS_SYNC=1` to opt in.",
-        ));
-        let document = document(invocation, &report, Exit::Success, Duration::ZERO);
         invocation.printer.json().finish(&document);
     } else {
         invocation.printer.line(DISABLED_MESSAGE);
@@ -185,32 +192,50 @@ fn disabled(invocation: &Invocation, args: &SyncNowArgs) -> Result<Exit, Failure
     Ok(Exit::Success)
 }
 
-/// Says in one word how a delivery ended.
-const fn outcome(exit: Exit) -> &'static str {
-    match exit {
-        Exit::Success => "delivered",
-        Exit::Blocked => "blocked",
-        Exit::Pending => "pending",
-        _ => "failed",
-    }
+/// How a delivery ended, whatever the exit code makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Delivered,
+    /// The server has taken what is left and not decided yet.
+    Undecided,
+    Pending,
+    Failed,
+    Blocked,
 }
 
-/// Decides the exit code: blocked, failed, pending, delivered; the first that applies.
-fn exit_of(report: &DrainReport, strict: bool) -> Exit {
-    if report.blocked.is_some() {
-        return Exit::Blocked;
+impl Outcome {
+    /// Decides: blocked, failed, pending, delivered; the first that applies.
+    fn of(report: &DrainReport) -> Self {
+        match report.blocked.as_ref().map(|blocked| blocked.by) {
+            // Both end by themselves: the events wait, and nobody has to do anything.
+            Some(BlockedBy::Throttled | BlockedBy::Owner) => Self::Pending,
+            Some(_) => Self::Blocked,
+            None if report.rejected + report.quarantined > 0 => Self::Failed,
+            None if report.stopped.is_some() || report.left_open() > report.pending => {
+                Self::Pending
+            }
+            None if report.pending > 0 => Self::Undecided,
+            None => Self::Delivered,
+        }
     }
-    if !strict {
-        return Exit::Success;
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Undecided | Self::Pending => "pending",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+        }
     }
-    if report.rejected + report.quarantined > 0 {
-        return Exit::Failed;
-    }
-    // What the server has taken and not decided counts as sent: queued is not failed.
-    if report.left_open() > report.pending || report.stopped.is_some() {
-        Exit::Pending
-    } else {
-        Exit::Success
+
+    /// Returns the exit code; what the server has taken counts as sent: queued is not failed.
+    const fn exit(self, strict: bool) -> Exit {
+        match self {
+            Self::Blocked => Exit::Blocked,
+            Self::Failed if strict => Exit::Failed,
+            Self::Pending if strict => Exit::Pending,
+            _ => Exit::Success,
+        }
     }
 }
 
@@ -223,7 +248,7 @@ fn document<'a>(
     SyncDocument {
         generated_at: iso(invocation.time.now()),
         dispatched: report.requests > 0,
-        outcome: outcome(exit),
+        outcome: Outcome::of(report).as_str(),
         exit_code: exit.code(),
         selected: report.selected,
         delivered: report.delivered,
@@ -278,24 +303,9 @@ fn finish(
     duration: Duration,
 ) -> Result<Exit, Failure> {
     let report = &drained.report;
-    let exit = exit_of(report, args.strict || !args.no_strict);
+    let exit = Outcome::of(report).exit(args.strict || !args.no_strict);
     let document = document(invocation, report, exit, duration);
-    if let Some(path) = &args.report {
-        let text = python_json::indented(&document);
-        crashsafe::replace(
-            &*invocation.filesystem,
-            path,
-            text.as_bytes(),
-            Durability::PowerCut,
-        )
-        .map_err(|error| {
-            Failure::new(
-                "report_not_written",
-                format!("{} could not be written: {error}", path.display()),
-            )
-            .next("Choose another file; the delivery itself is recorded.")
-        })?;
-    }
+    write_report(invocation, args, &document)?;
     if let Some(skipped) = &drained.skipped {
         tracing::warn!("{}", skipped.warning());
     }
@@ -307,18 +317,53 @@ fn finish(
     Ok(exit)
 }
 
+fn write_report(
+    invocation: &Invocation,
+    args: &SyncNowArgs,
+    document: &SyncDocument<'_>,
+) -> Result<(), Failure> {
+    let Some(path) = &args.report else {
+        return Ok(());
+    };
+    let text = python_json::indented(document);
+    let written = crashsafe::replace(
+        &*invocation.filesystem,
+        path,
+        text.as_bytes(),
+        Durability::PowerCut,
+    );
+    written.map_err(|error| {
+        Failure::new(
+            "report_not_written",
+            format!("{} could not be written: {error}", path.display()),
+        )
+        .next("Choose another file; the delivery itself is recorded.")
+    })
+}
+
 fn print(invocation: &Invocation, report: &DrainReport) {
     let printer = invocation.printer;
     if let Some(blocked) = &report.blocked {
         printer.line(format!("Event sync gated: {}", blocked.by.as_str()));
         printer.line(&blocked.message);
         printer.line(&blocked.next_action);
-        return;
     }
-    if report.selected == 0 && report.stopped.is_none() {
+    let answered = report.selected > report.left_open() || report.pending + report.transient > 0;
+    if answered || report.stopped.is_some() {
+        print_counts(invocation, report);
+    } else if report.blocked.is_none() && report.held == 0 {
         printer.line("Queue is empty, nothing to sync.");
-        return;
     }
+    if report.held > 0 {
+        printer.line(format!(
+            "{} event(s) were captured for another account, team or server; they are kept and not sent here.",
+            report.held
+        ));
+    }
+}
+
+fn print_counts(invocation: &Invocation, report: &DrainReport) {
+    let printer = invocation.printer;
     printer.line(format!(
         "Event sync (TEAMSPACE): delivered {}  duplicate {}  pending {}  rejected {}  transient {}  \
          terminal-failed {}  (selected {})",
@@ -368,48 +413,74 @@ mod tests {
 
     #[test]
     fn the_exit_code_tells_delivered_pending_blocked_and_failed_apart() {
-        let blocked = Blocked::new(BlockedBy::Host, "", "");
-        for (report, strict, lenient) in [
-            (report(|_| {}), Exit::Success, Exit::Success),
+        let blocked = |by| Some(Blocked::new(by, "", ""));
+        for (report, word, strict, lenient) in [
+            (report(|_| {}), "delivered", Exit::Success, Exit::Success),
             (
                 report(|r| (r.delivered, r.duplicate) = (4, 6)),
+                "delivered",
                 Exit::Success,
                 Exit::Success,
             ),
             (
                 report(|r| (r.delivered, r.pending) = (9, 1)),
+                "pending",
                 Exit::Success,
                 Exit::Success,
             ),
             (
                 report(|r| (r.delivered, r.transient) = (9, 1)),
+                "pending",
                 Exit::Pending,
                 Exit::Success,
             ),
-            (report(|r| r.delivered = 9), Exit::Pending, Exit::Success),
+            (
+                report(|r| r.delivered = 9),
+                "pending",
+                Exit::Pending,
+                Exit::Success,
+            ),
             (
                 report(|r| r.stopped = Some("x".into())),
+                "pending",
                 Exit::Pending,
                 Exit::Success,
             ),
             (
                 report(|r| (r.delivered, r.rejected) = (9, 1)),
+                "failed",
                 Exit::Failed,
                 Exit::Success,
             ),
             (
                 report(|r| (r.delivered, r.quarantined) = (9, 1)),
+                "failed",
                 Exit::Failed,
                 Exit::Success,
             ),
             (
-                report(|r| r.blocked = Some(blocked.clone())),
+                report(|r| r.blocked = blocked(BlockedBy::Host)),
+                "blocked",
                 Exit::Blocked,
                 Exit::Blocked,
             ),
+            (
+                report(|r| r.blocked = blocked(BlockedBy::Throttled)),
+                "pending",
+                Exit::Pending,
+                Exit::Success,
+            ),
+            (
+                report(|r| r.blocked = blocked(BlockedBy::Owner)),
+                "pending",
+                Exit::Pending,
+                Exit::Success,
+            ),
         ] {
-            assert_eq!(exit_of(&report, true), strict, "{report:?}");
-            assert_eq!(exit_of(&report, false), lenient, "{report:?}");
+            let outcome = Outcome::of(&report);
+            assert_eq!(outcome.as_str(), word, "{report:?}");
+            assert_eq!(outcome.exit(true), strict, "{report:?}");
+            assert_eq!(outcome.exit(false), lenient, "{report:?}");
         }
     }
 }

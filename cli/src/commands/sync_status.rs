@@ -7,6 +7,7 @@ use crate::hosted::session_store;
 use crate::invocation::Invocation;
 use crate::project;
 use clap::Args;
+use kitty_actors::auth::environment_token;
 use kitty_actors::auth::store::Presence;
 use kitty_config::Settings;
 use kitty_runtime::owner::now_ms;
@@ -172,10 +173,11 @@ fn find(invocation: &Invocation) -> Result<Found, Failure> {
         server: invocation
             .server(&settings)
             .map(|server| server.to_string()),
-        authenticated: matches!(
-            store.presence(invocation.time.now()),
-            Ok(Presence::Present { .. })
-        ),
+        authenticated: environment_token(&invocation.environment).is_some()
+            || matches!(
+                store.presence(invocation.time.now()),
+                Ok(Presence::Present { .. })
+            ),
         project: project.map(|project| project.to_string()),
         settings,
         summary,

@@ -101,7 +101,15 @@ impl SettingsDocument {
                     ..failure
                 })
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            // Below a file, too, there is none.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(Self::default())
+            }
             Err(error) => Err(ReadFailure {
                 kind: ReadFailureKind::Unreadable,
                 detail: format!("{}: could not be read ({error})", path.display()),

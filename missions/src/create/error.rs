@@ -238,17 +238,38 @@ impl CreateError {
     pub(super) fn of_git(root: &Path, error: GitError) -> Self {
         if let GitError::Failed { detail, .. } = &error {
             let path = root.to_owned();
-            if detail.contains("No space left on device") || detail.contains("Disk quota exceeded")
-            {
-                return Self::DiskFull { path };
-            }
             if detail.contains("Read-only file system") || detail.contains("Permission denied") {
                 return Self::ReadOnly { path };
+            }
+            if FULL.iter().any(|words| detail.contains(words)) || is_full(root) {
+                return Self::DiskFull { path };
             }
         }
         Self::Git(error)
     }
 }
+
+/// A disk with less than this free, in bytes, is full for git.
+#[cfg(unix)]
+const LITTLE: u64 = 256 * 1024;
+
+/// Tells whether the disk below a path has no room; git does not always say why it cannot write.
+#[cfg(unix)]
+fn is_full(path: &Path) -> bool {
+    rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE)
+}
+
+#[cfg(not(unix))]
+fn is_full(_: &Path) -> bool {
+    false
+}
+
+/// How the system and git say that a disk is full.
+const FULL: [&str; 3] = [
+    "No space left on device",
+    "Disk quota exceeded",
+    "Out of diskspace",
+];
 
 /// The start of what somebody typed, for a message of one line.
 fn shortened(text: &str) -> &str {

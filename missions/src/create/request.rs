@@ -166,7 +166,7 @@ fn branch(option: &'static str, given: Option<&str>) -> Result<Option<String>, C
     if name.is_empty() {
         return Err(CreateError::EmptyText { option });
     }
-    if name.starts_with('-') || !git2::Branch::name_is_valid(name).unwrap_or(false) {
+    if !crate::git::is_branch_name(name) {
         return Err(CreateError::InvalidBranch {
             name: name.to_owned(),
         });

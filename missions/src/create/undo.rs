@@ -1,4 +1,4 @@
-//! Takes a creation back, last step first.
+//! Takes a creation back.
 
 use super::CreateError;
 use super::scaffold::Made;
@@ -41,13 +41,13 @@ impl<'a> Undo<'a> {
 
     /// Takes everything back; returns what is left, each with its reason.
     pub(super) fn run(mut self) -> Vec<String> {
-        let mut left = Vec::new();
+        // The files first: on a full disk git has room for a new index only when they are gone.
+        let mut left = self.made.remove(self.filesystem);
         if !self.staged.is_empty()
             && let Err(error) = self.checkout.unstage(&self.staged)
         {
             left.push(format!("the index ({error})"));
         }
-        left.extend(self.made.remove(self.filesystem));
         if let Some(switched) = &self.switched
             && let Err(error) = self.checkout.switch_back(switched)
         {

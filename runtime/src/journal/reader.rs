@@ -68,6 +68,7 @@ pub struct Slab {
     bytes: Vec<u8>,
     entries: Vec<SlabEntry>,
     damage: Vec<Damage>,
+    segment: u64,
     next: Cursor,
 }
 
@@ -82,6 +83,12 @@ impl Slab {
     #[must_use]
     pub fn damage(&self) -> &[Damage] {
         &self.damage
+    }
+
+    /// Returns the first sequence of the segment that was read.
+    #[must_use]
+    pub const fn segment(&self) -> u64 {
+        self.segment
     }
 
     /// Returns where the next slab begins.
@@ -204,7 +211,9 @@ impl JournalView {
         self.lengths.keys().next_back().copied()
     }
 
-    pub(super) fn length(&self, segment: u64) -> u64 {
+    /// Returns the bytes of a segment, 0 when there is none.
+    #[must_use]
+    pub fn length(&self, segment: u64) -> u64 {
         self.lengths.get(&segment).copied().unwrap_or(0)
     }
 
@@ -260,6 +269,7 @@ impl JournalView {
         let file = match self.filesystem.open_read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Some(Slab {
+                    segment,
                     next: self.after(segment),
                     ..Slab::default()
                 }));
@@ -316,7 +326,10 @@ struct Reading {
 
 impl Reading {
     fn read(&self, file: &dyn FileHandle, offset: u64) -> io::Result<Slab> {
-        let mut slab = Slab::default();
+        let mut slab = Slab {
+            segment: self.segment,
+            ..Slab::default()
+        };
         let mut wanted = self.max_bytes.clamp(4096, 64 << 20);
         loop {
             let available =

@@ -33,6 +33,8 @@ pub enum Key {
     Copies(u64),
     /// `c<kind><id>`: a durable command that is not done yet.
     Command(RecordKind, String),
+    /// `s<first sequence>`: how many bytes of a segment are indexed.
+    Segment(u64),
     /// `m`: the mark up to which the journal is indexed, and totals.
     Meta,
 }
@@ -50,6 +52,7 @@ impl Key {
             Self::Target(target) => [&b"t"[..], &target.0].concat(),
             Self::Copies(chunk) => [&b"v"[..], &chunk.to_be_bytes()].concat(),
             Self::Command(kind, id) => [&Self::commands(*kind)[..], id.as_bytes()].concat(),
+            Self::Segment(first) => [&b"s"[..], &first.to_be_bytes()].concat(),
             Self::Meta => b"m".to_vec(),
         }
     }
@@ -58,6 +61,12 @@ impl Key {
     #[must_use]
     pub const fn targets() -> &'static [u8] {
         b"t"
+    }
+
+    /// Returns the prefix of all segments.
+    #[must_use]
+    pub const fn segments() -> &'static [u8] {
+        b"s"
     }
 
     /// Returns the prefix of the open commands of a kind.

@@ -5,6 +5,7 @@ use crate::journal::{Cursor, Mark, Position};
 use crate::outcome::StateCounts;
 use crate::target::DeliveryTarget;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// How far the journal is indexed, and what that gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -60,6 +61,14 @@ impl TargetRow {
             low_water,
             counts,
             attempt: Attempt::default(),
+        }
+    }
+
+    /// Moves the low water over a stretch in which everything is answered or held, unless something
+    /// before the stretch is still open.
+    pub(crate) fn settle(&mut self, stretch: &Range<Cursor>) {
+        if self.low_water >= stretch.start {
+            self.low_water = self.low_water.max(stretch.end);
         }
     }
 }

@@ -19,9 +19,13 @@ use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Page cache of an open store, 16 MiB.
 const CACHE: u64 = 16 << 20;
+/// What sled says when another handle holds its lock.
+const LOCKED: &str = "could not acquire lock";
+const LONGEST_WAIT_FOR_LOCK: Duration = Duration::from_secs(5);
 /// Version, length and checksum before each value.
 const VALUE_HEADER: usize = 9;
 const VALUE_VERSION: u8 = 1;
@@ -45,7 +49,8 @@ impl SledStore {
             create_beside(filesystem, directory)?;
         }
         sweep_unfinished_snapshots(filesystem, directory)?;
-        let database = guarded(|| open_database(directory))?;
+        let database = open_unlocked(directory)?;
+        keep_to_owner(directory)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -63,6 +68,29 @@ fn open_database(directory: &Path) -> sled::Result<sled::Db> {
         .open()
 }
 
+/// Opens a database whose last user may not be quite gone.
+///
+/// sled gives its lock back on a thread of its own, a moment after the last handle is dropped, and
+/// the kernel closes the files of a killed process one after the other: the owner lease may be free
+/// before sled's lock is. Nobody else can hold it, because the caller has the lease.
+fn open_unlocked(directory: &Path) -> Result<sled::Db, StoreError> {
+    let started = Instant::now();
+    loop {
+        match guarded(|| open_database(directory)) {
+            Err(StoreError::Damaged(what)) if what.contains(LOCKED) => {
+                if started.elapsed() >= LONGEST_WAIT_FOR_LOCK {
+                    return Err(StoreError::Io(io::Error::new(
+                        io::ErrorKind::WouldBlock,
+                        format!("{what}; waited {LONGEST_WAIT_FOR_LOCK:?}"),
+                    )));
+                }
+                crate::lock::wait(Duration::from_millis(1));
+            }
+            other => return other,
+        }
+    }
+}
+
 fn create_beside(filesystem: &SharedFilesystem, directory: &Path) -> Result<(), StoreError> {
     let parent = directory.parent().unwrap_or_else(|| Path::new("."));
     crashsafe::create_dir_all(&**filesystem, parent)?;
@@ -70,15 +98,34 @@ fn create_beside(filesystem: &SharedFilesystem, directory: &Path) -> Result<(), 
     if temporary.is_dir() {
         std::fs::remove_dir_all(&temporary)?;
     }
-    guarded(|| {
-        let database = open_database(&temporary)?;
-        database.flush()?;
-        Ok(())
-    })?;
+    filesystem.create_dir(&temporary)?;
+    let database = open_unlocked(&temporary)?;
+    guarded(|| database.flush())?;
+    drop(database);
     File::open(temporary.join("db"))?.sync_all()?;
     filesystem.sync_dir(&temporary)?;
     filesystem.rename(&temporary, directory)?;
     filesystem.sync_dir(parent)?;
+    Ok(())
+}
+
+/// Takes from everybody else what sled lets them do with the files it makes.
+///
+/// Files that it makes later lie in a directory that only the owner enters, and are the owner's at
+/// the next open.
+#[cfg(unix)]
+fn keep_to_owner(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let mode = if path.is_dir() { 0o700 } else { 0o600 };
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
+    }
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn keep_to_owner(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -259,6 +306,24 @@ mod tests {
         assert!(!unfinished.exists());
         File::create(path.join("snap.0000000000000000.generating")).unwrap();
         drop(SledStore::open(&filesystem, &path).unwrap());
+    }
+
+    #[test]
+    fn a_store_whose_last_user_is_not_quite_gone_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mailbox");
+        let filesystem = os_filesystem();
+        let mut store = SledStore::open(&filesystem, &path).unwrap();
+        put(&mut store, &[("a", b"1")]);
+        let (opening, opens) = std::sync::mpsc::channel();
+        let last_user = std::thread::spawn(move || {
+            opens.recv().unwrap();
+            drop(store);
+        });
+        opening.send(()).unwrap();
+        let store = SledStore::open(&filesystem, &path).unwrap();
+        last_user.join().unwrap();
+        assert!(store.get(&Key::Index("a".into())).unwrap().is_some());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Giving space back: old segments whose records are answered, and a mailbox that has grown.
 
+use super::selection::States;
 use super::{OwnerError, ScopeOwner};
-use crate::journal::{Cursor, Slab};
-use crate::mailbox::{Changes, Key, chunk_of, pack, slot_of};
+use crate::journal::{Cursor, Damage, Slab};
+use crate::mailbox::{Changes, Key, Meta, TargetRow, pack};
 use crate::outcome::DeliveryState;
 use crate::record::RecordKind;
 use crate::target::DeliveryTarget;
@@ -12,6 +13,8 @@ use std::time::Duration;
 const SMALLEST_WORTH_REBUILDING: u64 = 16 << 20;
 /// What one indexed record takes in a mailbox that holds nothing else.
 const BYTES_PER_ROW: u64 = 128;
+/// How much of a segment is looked at at once.
+const BYTES_PER_READ: usize = 1 << 20;
 
 /// What was given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +31,8 @@ impl ScopeOwner {
     /// Deletes the oldest segments in which every record has the target's final answer and is older
     /// than `retention`, and rebuilds the mailbox when it takes far more than it holds.
     ///
-    /// Segments go in order, and the last one stays, so that answers outlive what they answer.
+    /// Segments go in order, and the last one stays, so that answers outlive what they answer. One
+    /// with damage in it is moved to `journal/damaged/` instead, because it may be worth a look.
     ///
     /// # Errors
     /// [`OwnerError`].
@@ -41,10 +45,14 @@ impl ScopeOwner {
         let segments: Vec<u64> = self.journal.view().segments().collect();
         let deletable = segments.len().saturating_sub(1);
         for segment in segments.into_iter().take(deletable) {
-            let Some(events) = self.answered_events(target, segment, retention)? else {
+            let mut look = self.mending(|owner| owner.look_at(target, segment, retention))?;
+            if self.notice(&look.damage)? {
+                look = self.mending(|owner| owner.look_at(target, segment, retention))?;
+            }
+            let Some(events) = look.events else {
                 break;
             };
-            self.forget(segment)?;
+            self.forget(segment, !look.damage.is_empty())?;
             retired.segments += 1;
             retired.events += events;
         }
@@ -57,94 +65,155 @@ impl ScopeOwner {
         Ok(retired)
     }
 
-    /// Returns how many events a segment holds, if all of it may be deleted.
-    fn answered_events(
-        &mut self,
+    /// Looks whether a segment may be deleted, until a record says no.
+    fn look_at(
+        &self,
         target: &DeliveryTarget,
         segment: u64,
         retention: Duration,
-    ) -> Result<Option<u64>, OwnerError> {
+    ) -> Result<Look, OwnerError> {
         let youngest = self
             .now_ms()
             .saturating_sub(u64::try_from(retention.as_millis()).unwrap_or(u64::MAX));
+        let (mut events, mut damage) = (0, Vec::new());
+        let whole = self.each_slab(segment, |slab| {
+            damage.extend_from_slice(slab.damage());
+            let answered = self.answered_of(target, slab, youngest)?;
+            events += answered.unwrap_or(0);
+            Ok(answered.map(drop))
+        })?;
+        Ok(Look {
+            events: whole.then_some(events),
+            damage,
+        })
+    }
+
+    /// Returns how many events a slab holds, if all of it may be deleted.
+    fn answered_of(
+        &self,
+        target: &DeliveryTarget,
+        slab: &Slab,
+        youngest: u64,
+    ) -> Result<Option<u64>, OwnerError> {
+        let mut states = States::new(self, target);
         let mut events = 0;
-        for slab in self.slabs_of(segment)? {
-            for entry in slab.entries() {
-                match entry.kind {
-                    RecordKind::Event | RecordKind::Body => {}
-                    RecordKind::Outcome => continue,
-                    // A command may still be open; whether it is, only its row knows.
-                    RecordKind::RevokeToken | RecordKind::DrainProject => {
-                        let key = Key::Command(entry.kind, slab.id(entry).to_owned());
-                        if self.mending(|owner| Ok(owner.store.get(&key)?.is_some()))? {
-                            return Ok(None);
-                        }
-                        continue;
+        for entry in slab.entries() {
+            match entry.kind {
+                RecordKind::Event | RecordKind::Body => {}
+                RecordKind::Outcome => continue,
+                // A command may still be open; whether it is, only its row knows.
+                RecordKind::RevokeToken | RecordKind::DrainProject => {
+                    let key = Key::Command(entry.kind, slab.id(entry).to_owned());
+                    if self.store.get(&key)?.is_some() {
+                        return Ok(None);
                     }
-                    RecordKind::Unknown(_) => return Ok(None),
-                }
-                let sequence = entry.position.sequence;
-                let states =
-                    self.mending(|owner| Ok(owner.chunk(target.key(), chunk_of(sequence))?))?;
-                let copies = self.mending(|owner| Ok(owner.copies(chunk_of(sequence))?))?;
-                if copies[slot_of(sequence)] != 0 {
                     continue;
                 }
-                let state = DeliveryState::from_byte(states[slot_of(sequence)]);
-                if !state.is_answered() || entry.captured_ms > youngest {
-                    return Ok(None);
-                }
-                events += u64::from(entry.kind == RecordKind::Event);
+                RecordKind::Unknown(_) => return Ok(None),
             }
+            let Some(state) = states.of(entry.position.sequence)? else {
+                continue;
+            };
+            if !state.is_answered() || entry.captured_ms > youngest {
+                return Ok(None);
+            }
+            events += u64::from(entry.kind == RecordKind::Event);
         }
         Ok(Some(events))
     }
 
     /// Removes every trace of a segment, the file last.
-    fn forget(&mut self, segment: u64) -> Result<(), OwnerError> {
-        let slabs = self.slabs_of(segment)?;
+    fn forget(&mut self, segment: u64, is_damaged: bool) -> Result<(), OwnerError> {
         self.mending(|owner| {
-            let mut meta = owner.meta;
-            let mut rows = owner.target_rows()?;
-            let mut changes = Changes::default();
-            for slab in &slabs {
-                for entry in slab.entries() {
-                    let sequence = entry.position.sequence;
-                    if owner.copies(chunk_of(sequence))?[slot_of(sequence)] != 0 {
-                        continue;
-                    }
-                    match entry.kind {
-                        RecordKind::Event => meta.events = meta.events.saturating_sub(1),
-                        RecordKind::Body => meta.bodies = meta.bodies.saturating_sub(1),
-                        _ => continue,
-                    }
-                    changes.remove(&Key::Index(slab.id(entry).to_owned()));
-                    for row in &mut rows {
-                        let chunk = owner.chunk(row.target.key(), chunk_of(sequence))?;
-                        let state = DeliveryState::from_byte(chunk[slot_of(sequence)]);
-                        row.counts.shift(state, DeliveryState::Queued);
-                        changes.remove(&Key::Detail(row.target.key(), sequence));
-                    }
-                }
+            if owner.store.get(&Key::Segment(segment))?.is_none() {
+                // A crash came before the file was removed: its records are no longer counted.
+                return Ok(());
             }
-            for row in &rows {
-                changes.put(&Key::Target(row.target.key()), pack(row));
+            let mut traces = Traces {
+                meta: owner.meta,
+                rows: owner.target_rows()?,
+                changes: Changes::default(),
+            };
+            owner.each_slab(segment, |slab| traces.remove(owner, slab).map(Some))?;
+            for row in &traces.rows {
+                traces
+                    .changes
+                    .put(&Key::Target(row.target.key()), pack(row));
             }
-            owner.commit_with(changes, meta)
+            traces.changes.remove(&Key::Segment(segment));
+            owner.commit_with(traces.changes, traces.meta)
         })?;
-        Ok(self.journal.delete_segment(segment)?)
+        let taken_out = if is_damaged {
+            self.journal.set_segment_aside(segment)
+        } else {
+            self.journal.delete_segment(segment)
+        };
+        Ok(taken_out?)
     }
 
-    fn slabs_of(&self, segment: u64) -> Result<Vec<Slab>, OwnerError> {
-        let (mut slabs, mut cursor) = (Vec::new(), Cursor { segment, offset: 0 });
-        while cursor.segment == segment && cursor < self.journal_end() {
-            let slab = self.journal.view().read(cursor, usize::MAX, 4 << 20);
+    /// Reads a segment piece by piece until `take` returns `None`; tells whether it came to the end.
+    fn each_slab(
+        &self,
+        segment: u64,
+        mut take: impl FnMut(&Slab) -> Result<Option<()>, OwnerError>,
+    ) -> Result<bool, OwnerError> {
+        let (mut cursor, end) = (Cursor { segment, offset: 0 }, self.journal_end());
+        while cursor.segment == segment && cursor < end {
+            let slab = self.journal.view().read(cursor, usize::MAX, BYTES_PER_READ);
             let Some(slab) = slab.map_err(|source| self.io_error(source))? else {
                 break;
             };
+            if take(&slab)?.is_none() {
+                return Ok(false);
+            }
             cursor = slab.next();
-            slabs.push(slab);
         }
-        Ok(slabs)
+        Ok(true)
+    }
+}
+
+/// What was seen of a segment.
+struct Look {
+    /// How many events it holds, if all of it may be deleted.
+    events: Option<u64>,
+    damage: Vec<Damage>,
+}
+
+/// What the mailbox will hold when a segment is gone.
+struct Traces {
+    meta: Meta,
+    rows: Vec<TargetRow>,
+    changes: Changes,
+}
+
+impl Traces {
+    fn remove(&mut self, owner: &ScopeOwner, slab: &Slab) -> Result<(), OwnerError> {
+        let mut states: Vec<States<'_>> = self
+            .rows
+            .iter()
+            .map(|row| States::new(owner, &row.target))
+            .collect();
+        for entry in slab.entries() {
+            let sequence = entry.position.sequence;
+            let total = match entry.kind {
+                RecordKind::Event => &mut self.meta.events,
+                RecordKind::Body => &mut self.meta.bodies,
+                _ => continue,
+            };
+            if owner.is_second_copy(sequence)? {
+                continue;
+            }
+            *total = total.saturating_sub(1);
+            self.changes.remove(&Key::Index(slab.id(entry).to_owned()));
+            for (row, states) in self.rows.iter_mut().zip(&mut states) {
+                let state = states.of(sequence)?.unwrap_or(DeliveryState::Queued);
+                if state != DeliveryState::Queued {
+                    row.counts.shift(state, DeliveryState::Queued);
+                    self.changes
+                        .remove(&Key::Detail(row.target.key(), sequence));
+                }
+            }
+        }
+        Ok(())
     }
 }

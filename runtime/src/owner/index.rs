@@ -8,9 +8,10 @@ use crate::mailbox::{
 };
 use crate::outcome::{DeliveryState, OutcomeRecord};
 use crate::record::RecordKind;
-use crate::status_file::DamageReport;
-use crate::target::TargetKey;
+use crate::status_file::{DamageReport, StatusFile};
+use crate::target::{DeliveryTarget, TargetKey};
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
 /// Records per transaction while indexing.
 const RECORDS_PER_COMMIT: usize = 2000;
@@ -24,6 +25,16 @@ impl ScopeOwner {
     ///
     /// Doing it twice has the effect of doing it once, because the mark is part of each transaction.
     pub(super) fn index(&mut self) -> Result<(), OwnerError> {
+        self.index_and_settle(None)
+    }
+
+    /// Indexes as [`ScopeOwner::index`] does; the transaction that reaches the end of the journal
+    /// settles a stretch of it with a target as well.
+    pub(super) fn index_and_settle(
+        &mut self,
+        settled: Option<(&DeliveryTarget, &Range<Cursor>)>,
+    ) -> Result<(), OwnerError> {
+        let end = self.journal_end();
         let mut cursor = self.meta.mark.cursor;
         loop {
             let slab = self
@@ -34,12 +45,22 @@ impl ScopeOwner {
                 break;
             };
             self.report(slab.damage());
+            let segment = slab.segment();
             cursor = slab.next();
             let mut pass = Pass::new(&*self.store, self.meta, self.oldest_sequence());
             for entry in slab.entries() {
                 pass.record(&slab, entry)?;
             }
-            let (changes, mut meta) = pass.finish();
+            if let Some((target, stretch)) = settled.filter(|_| cursor >= end) {
+                pass.settle(target, stretch)?;
+            }
+            let (mut changes, mut meta) = pass.finish();
+            let indexed = if cursor.segment == segment {
+                cursor.offset
+            } else {
+                self.journal.view().length(segment)
+            };
+            changes.put(&Key::Segment(segment), pack(&indexed));
             meta.mark = Mark {
                 next_sequence: self.journal.next_sequence(),
                 cursor,
@@ -49,14 +70,65 @@ impl ScopeOwner {
         Ok(())
     }
 
-    /// Remembers damage that a reader passed, once.
-    pub(super) fn report(&mut self, damage: &[Damage]) {
+    /// Remembers damage that a reader passed, once; tells whether any of it was unknown.
+    fn report(&mut self, damage: &[Damage]) -> bool {
+        if damage.is_empty() {
+            return false;
+        }
+        let file = StatusFile::read(&*self.ports.filesystem, &self.scope.paths.status());
+        let reported = file.map_or_else(Vec::new, |status| status.damage);
+        let before = self.damage.len();
         for damage in damage {
-            let report = DamageReport::now(&self.ports.time, damage.to_string());
-            if !self.damage.iter().any(|known| known.what == report.what) {
-                self.damage.push(report);
+            let new = DamageReport::now(&self.ports.time, damage.to_string());
+            let is_known = |known: &DamageReport| known.what == new.what;
+            if !self.damage.iter().any(is_known) && !reported.iter().any(is_known) {
+                self.damage.push(new);
             }
         }
+        self.damage.len() > before
+    }
+
+    /// Reports damage in what is indexed already; when it is new, the mailbox still counts records
+    /// that nobody can read any more, so it is made again. Tells whether it was.
+    pub(super) fn notice(&mut self, damage: &[Damage]) -> Result<bool, OwnerError> {
+        let is_new = self.report(damage);
+        if is_new {
+            self.rebuild()?;
+        }
+        Ok(is_new)
+    }
+
+    /// Compares the segments with what was indexed of them; records that went missing are reported,
+    /// and the mailbox is made again without them.
+    pub(super) fn check_segments(&mut self) -> Result<(), OwnerError> {
+        let missing = self.mending(|owner| {
+            let mut missing = Vec::new();
+            for (key, value) in owner.store.scan(Key::segments(), None, usize::MAX)? {
+                let indexed: u64 = unpack(&value)?;
+                let Some(first) = key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes)) else {
+                    continue;
+                };
+                let length = owner.journal.view().length(first);
+                if length < indexed && !owner.journal.view().foreign().contains(&first) {
+                    missing.push(Damage {
+                        segment: first,
+                        from: length,
+                        to: indexed,
+                        tail: true,
+                    });
+                }
+            }
+            Ok(missing)
+        })?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        for gap in missing {
+            let text =
+                format!("{gap} are missing although they were indexed; the mailbox was rebuilt");
+            self.damage.push(DamageReport::now(&self.ports.time, text));
+        }
+        self.rebuild()
     }
 
     /// Commits changes together with new totals, and takes the totals over once they are stored.
@@ -210,18 +282,15 @@ impl<'a> Pass<'a> {
             return Ok(());
         };
         let key = record.target.key();
-        let mut row = match self.targets.remove(&key) {
-            Some(row) => row,
-            None => match self.store.get(&Key::Target(key))? {
-                Some(value) => unpack(&value)?,
-                None => TargetRow::new(record.target.clone()),
-            },
-        };
+        let mut row = self.take_target(&record.target)?;
         for (sequence, state) in record.states() {
             if sequence >= self.oldest_sequence {
                 let before = self.set_state(key, sequence, state)?;
                 row.counts.shift(before, state);
-                self.changes.remove(&Key::Detail(key, sequence));
+                // Most records go from queued to delivered, and a queued one has no detail.
+                if before != DeliveryState::Queued {
+                    self.changes.remove(&Key::Detail(key, sequence));
+                }
             }
         }
         for (sequence, detail) in &record.details {
@@ -233,6 +302,29 @@ impl<'a> Pass<'a> {
         }
         self.targets.insert(key, row);
         Ok(())
+    }
+
+    /// Moves the low water of a target over a stretch, if it has come to its start.
+    fn settle(
+        &mut self,
+        target: &DeliveryTarget,
+        stretch: &Range<Cursor>,
+    ) -> Result<(), StoreError> {
+        let mut row = self.take_target(target)?;
+        row.settle(stretch);
+        self.targets.insert(target.key(), row);
+        Ok(())
+    }
+
+    fn take_target(&mut self, target: &DeliveryTarget) -> Result<TargetRow, StoreError> {
+        let key = target.key();
+        Ok(match self.targets.remove(&key) {
+            Some(row) => row,
+            None => match self.store.get(&Key::Target(key))? {
+                Some(value) => unpack(&value)?,
+                None => TargetRow::new(target.clone()),
+            },
+        })
     }
 
     fn set_state(

@@ -50,15 +50,23 @@ impl Selection {
 }
 
 /// The rows of states that one selection looks at.
-struct States<'a> {
+pub(super) struct States<'a> {
     owner: &'a ScopeOwner,
     target: TargetKey,
     chunks: BTreeMap<u64, (Vec<u8>, Vec<u8>)>,
 }
 
-impl States<'_> {
+impl<'a> States<'a> {
+    pub(super) fn new(owner: &'a ScopeOwner, target: &DeliveryTarget) -> Self {
+        Self {
+            owner,
+            target: target.key(),
+            chunks: BTreeMap::new(),
+        }
+    }
+
     /// Returns where a record stands, `None` for a second copy.
-    fn of(&mut self, sequence: u64) -> Result<Option<DeliveryState>, OwnerError> {
+    pub(super) fn of(&mut self, sequence: u64) -> Result<Option<DeliveryState>, OwnerError> {
         let chunk = chunk_of(sequence);
         if !self.chunks.contains_key(&chunk) {
             let rows = (
@@ -95,6 +103,7 @@ impl ScopeOwner {
             let Some(slab) = slab.map_err(|source| owner.io_error(source))? else {
                 return Ok(None);
             };
+            owner.notice(slab.damage())?;
             owner.choose(target, kind, slab, limits).map(Some)
         })
     }
@@ -106,11 +115,7 @@ impl ScopeOwner {
         slab: Slab,
         limits: BatchLimits,
     ) -> Result<Selection, OwnerError> {
-        let mut states = States {
-            owner: self,
-            target: target.key(),
-            chunks: BTreeMap::new(),
-        };
+        let mut states = States::new(self, target);
         let mut selection = Selection {
             next: slab.next(),
             ..Selection::default()
@@ -146,6 +151,11 @@ impl ScopeOwner {
         }
         selection.slab = slab;
         Ok(selection)
+    }
+
+    /// Tells whether a record is a second copy of an id.
+    pub(super) fn is_second_copy(&self, sequence: u64) -> Result<bool, OwnerError> {
+        Ok(self.copies(chunk_of(sequence))?[slot_of(sequence)] != 0)
     }
 
     /// Returns when the oldest open event for a target was captured, looking at a bounded part.

@@ -1,3 +1,5 @@
+mod damage;
+
 use super::*;
 use crate::fs::os_filesystem;
 use crate::journal::Cursor;
@@ -5,7 +7,6 @@ use crate::outcome::{DeliveryState, OutcomeDetail, StateCounts};
 use crate::snapshot;
 use crate::time::system_time;
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::time::Duration;
 
 const LIMITS: BatchLimits = BatchLimits {
@@ -13,13 +14,13 @@ const LIMITS: BatchLimits = BatchLimits {
     bytes: 1 << 20,
 };
 
-struct Fixture {
+pub(super) struct Fixture {
     _directory: tempfile::TempDir,
-    scope: Scope,
+    pub(super) scope: Scope,
     factory: MemoryFactory,
 }
 
-fn fixture() -> Fixture {
+pub(super) fn fixture() -> Fixture {
     let directory = tempfile::tempdir().unwrap();
     let paths = ScopePaths::at(directory.path().join("scope"));
     let scope = Scope {
@@ -50,13 +51,28 @@ impl Fixture {
     }
 
     fn owner_with(&self, factory: Box<dyn MailboxFactory>) -> ScopeOwner {
-        let ports = ports();
+        self.open(ports(), factory)
+    }
+
+    pub(super) fn owner_with_segments(&self, segment_limit: u64) -> ScopeOwner {
+        let ports = OwnerPorts {
+            segment_limit,
+            ..ports()
+        };
+        self.open(ports, Box::new(self.factory.clone()))
+    }
+
+    pub(super) fn lose_mailbox(&self) {
+        self.factory.set_aside().unwrap();
+    }
+
+    fn open(&self, ports: OwnerPorts, factory: Box<dyn MailboxFactory>) -> ScopeOwner {
         let lease =
             OwnerLease::try_acquire(&ports.filesystem, &self.scope.paths, &ports.time, "test");
         ScopeOwner::open(ports, self.scope.clone(), lease.unwrap().unwrap(), factory).unwrap()
     }
 
-    fn append(&self, lamport: u64, ids: &[&str], capture: CaptureScope) {
+    pub(super) fn append(&self, lamport: u64, ids: &[&str], capture: CaptureScope) {
         let inbox = Inbox::new(os_filesystem(), self.scope.paths.clone());
         let records: Vec<_> = ids
             .iter()
@@ -85,7 +101,7 @@ fn target() -> DeliveryTarget {
     }
 }
 
-fn drain(
+pub(super) fn drain(
     owner: &mut ScopeOwner,
     target: &DeliveryTarget,
     answer: impl Fn(&str) -> DeliveryState,
@@ -267,105 +283,6 @@ fn the_same_id_twice_is_one_event_wherever_the_copy_stands() {
 }
 
 #[test]
-fn losing_the_mailbox_loses_nothing_and_not_even_the_answers() {
-    let fixture = fixture();
-    fixture.append(1, &["a", "b", "c"], CaptureScope::NOBODY);
-    let mut owner = fixture.sled_owner();
-    owner.ingest().unwrap();
-    drain(&mut owner, &target(), |id| {
-        if id == "b" {
-            DeliveryState::Rejected
-        } else {
-            DeliveryState::Delivered
-        }
-    });
-    let before = owner.release().unwrap();
-    std::fs::remove_dir_all(fixture.scope.paths.mailbox()).unwrap();
-    let mut owner = fixture.sled_owner();
-    assert!(drain(&mut owner, &target(), |_| DeliveryState::Delivered).is_empty());
-    let after = owner.release().unwrap();
-    assert_eq!(after.targets[0].row.counts, before.targets[0].row.counts);
-    assert_eq!(after.meta, before.meta);
-}
-
-#[test]
-fn a_mailbox_of_garbage_is_put_away_and_rebuilt() {
-    let fixture = fixture();
-    fixture.append(1, &["a"], CaptureScope::NOBODY);
-    let mut owner = fixture.sled_owner();
-    owner.ingest().unwrap();
-    owner.release().unwrap();
-    for entry in fixture.scope.paths.mailbox().read_dir().unwrap().flatten() {
-        if entry.file_type().unwrap().is_file() {
-            std::fs::File::create(entry.path())
-                .unwrap()
-                .write_all(&[0xee; 4096])
-                .unwrap();
-        }
-    }
-    let mut owner = fixture.sled_owner();
-    assert!(!owner.damage().is_empty());
-    assert_eq!(
-        drain(&mut owner, &target(), |_| DeliveryState::Delivered),
-        ["a"]
-    );
-    let status = owner.release().unwrap();
-    assert!(
-        status
-            .damage
-            .iter()
-            .any(|report| report.what.contains("rebuilt"))
-    );
-}
-
-#[test]
-fn a_damaged_inbox_file_gives_what_it_can_and_is_kept() {
-    let fixture = fixture();
-    fixture.append(1, &["a", "b", "c"], CaptureScope::NOBODY);
-    let file = fixture
-        .scope
-        .paths
-        .inbox_new()
-        .read_dir()
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    let mut bytes = std::fs::read(&file).unwrap();
-    let second = bytes.len() / 3 + 10;
-    bytes[second] ^= 1;
-    std::fs::File::create(&file)
-        .unwrap()
-        .write_all(&bytes)
-        .unwrap();
-    let mut owner = fixture.owner();
-    assert_eq!(
-        owner.ingest().unwrap(),
-        Ingested {
-            records: 2,
-            known: 0,
-            damaged_files: 1
-        }
-    );
-    assert_eq!(
-        drain(&mut owner, &target(), |_| DeliveryState::Delivered),
-        ["a", "c"]
-    );
-    assert_eq!(
-        fixture
-            .scope
-            .paths
-            .inbox_damaged()
-            .read_dir()
-            .unwrap()
-            .count(),
-        1
-    );
-    assert!(owner.release().unwrap().damage[0].what.contains("inbox"));
-}
-
-#[test]
 fn durable_commands_stay_open_until_they_are_done_and_are_done_once() {
     let fixture = fixture();
     let inbox = Inbox::new(os_filesystem(), fixture.scope.paths.clone());
@@ -541,24 +458,6 @@ fn answered_segments_are_deleted_after_their_retention_and_numbers_stay_right() 
         .map(|(id, _)| id)
         .collect();
     assert_eq!(survivors.len() as u64, rebuilt.meta.events);
-}
-
-#[test]
-fn a_journal_that_was_taken_away_does_not_stop_the_owner() {
-    let fixture = fixture();
-    fixture.append(1, &["a"], CaptureScope::NOBODY);
-    let mut owner = fixture.sled_owner();
-    owner.ingest().unwrap();
-    owner.release().unwrap();
-    std::fs::remove_dir_all(fixture.scope.paths.journal()).unwrap();
-    fixture.append(2, &["b"], CaptureScope::NOBODY);
-    let mut owner = fixture.sled_owner();
-    owner.ingest().unwrap();
-    assert_eq!(
-        drain(&mut owner, &target(), |_| DeliveryState::Delivered),
-        ["b"]
-    );
-    assert!(!owner.damage().is_empty());
 }
 
 #[test]

@@ -5,8 +5,45 @@ use crate::auth::endpoints::{MeAnswer, Profile};
 use crate::auth::error::AuthError;
 use crate::auth::messages::{Membership, Rehydrate};
 use crate::auth::secret::{AccessToken, Secret};
-use crate::auth::session::{Team, private_team};
+use crate::auth::session::{StoredSession, Team, private_team};
 use crate::auth::store::{StoreError, Stored};
+
+/// Whose teams are told, and which they are.
+#[derive(Clone, Copy)]
+struct User<'a> {
+    id: Option<&'a str>,
+    teams: &'a [Team],
+}
+
+impl<'a> User<'a> {
+    /// The owner of the environment's token before a server named them.
+    const UNKNOWN: Self = Self {
+        id: None,
+        teams: &[],
+    };
+
+    fn of(session: &'a StoredSession) -> Self {
+        Self {
+            id: Some(&session.user_id),
+            teams: &session.teams,
+        }
+    }
+
+    fn named(profile: &'a Profile) -> Self {
+        Self {
+            id: Some(&profile.user_id),
+            teams: &profile.teams,
+        }
+    }
+
+    fn membership(self, rehydrate: Rehydrate) -> Membership {
+        Membership {
+            user_id: self.id.map(str::to_owned),
+            teams: self.teams.to_vec(),
+            rehydrate,
+        }
+    }
+}
 
 impl AuthCore {
     /// Answers from what is known here; `None` when the server has to be asked.
@@ -20,10 +57,7 @@ impl AuthCore {
         } else {
             return None;
         };
-        Some(Membership {
-            teams: stored.session.teams.clone(),
-            rehydrate: outcome,
-        })
+        Some(User::of(&stored.session).membership(outcome))
     }
 
     pub(super) fn on_me(
@@ -33,14 +67,14 @@ impl AuthCore {
         answer: Result<MeAnswer, AuthError>,
         effects: &mut Effects,
     ) {
-        let teams = &stored.session.teams;
+        let user = User::of(&stored.session);
         match answer {
             Ok(MeAnswer::Member(profile)) if private_team(&profile.teams).is_some() => {
                 self.record(&stored, profile, effects);
             }
             Ok(MeAnswer::Member(_)) => {
                 self.no_private_team = Some(stored.session.pair());
-                self.answer_memberships(teams, &Rehydrate::FoundNone, effects);
+                self.answer_memberships(user, &Rehydrate::FoundNone, effects);
             }
             Ok(MeAnswer::Unauthorized) if !renewed => {
                 self.rejected_by_me = Some(stored.session.access_fingerprint());
@@ -48,16 +82,16 @@ impl AuthCore {
             }
             Ok(MeAnswer::Unauthorized) => {
                 let failed = AuthError::AuthenticationExpired;
-                self.fetch_failed(teams, failed, effects);
+                self.fetch_failed(user, failed, effects);
             }
             Ok(MeAnswer::Unusable(reason)) => {
-                self.fetch_failed(teams, AuthError::Membership(reason), effects);
+                self.fetch_failed(user, AuthError::Membership(reason), effects);
             }
-            Err(error) => self.fetch_failed(teams, error, effects),
+            Err(error) => self.fetch_failed(user, error, effects),
         }
     }
 
-    fn fetch_failed(&mut self, teams: &[Team], error: AuthError, effects: &mut Effects) {
+    fn fetch_failed(&mut self, user: User<'_>, error: AuthError, effects: &mut Effects) {
         let wanted = |need| need == Need::Membership { rehydrate: true };
         if !self.waiters.iter().any(|waiter| wanted(waiter.need)) {
             // Nobody asked: this fetch followed a refresh. An asker gets the error and judges it.
@@ -65,7 +99,7 @@ impl AuthCore {
                 format!("rehydrate_membership_if_needed: /api/v1/me fetch failed: {error}");
             effects.push(report(error.diagnostic_code(), "membership", message));
         }
-        self.answer_memberships(teams, &Rehydrate::Failed(error), effects);
+        self.answer_memberships(user, &Rehydrate::Failed(error), effects);
     }
 
     /// Stores teams among which there is a private one.
@@ -94,19 +128,19 @@ impl AuthCore {
         match result {
             Ok(Some(stored)) => {
                 self.no_private_team = None;
-                self.answer_memberships(&stored.session.teams, &Rehydrate::Found, effects);
+                self.answer_memberships(User::of(&stored.session), &Rehydrate::Found, effects);
             }
             // Another session stands there by now; its askers are served from it.
             Ok(None) => {}
             Err(error) => {
                 let message = format!("the teams are not stored: {error}");
                 effects.push(report("sync.server_auth_failure", "membership", message));
-                self.answer_memberships(&profile.teams, &Rehydrate::Found, effects);
+                self.answer_memberships(User::named(&profile), &Rehydrate::Found, effects);
             }
         }
     }
 
-    fn answer_memberships(&mut self, teams: &[Team], outcome: &Rehydrate, effects: &mut Effects) {
+    fn answer_memberships(&mut self, user: User<'_>, outcome: &Rehydrate, effects: &mut Effects) {
         self.waiters.retain(|waiter| {
             let Need::Membership { rehydrate } = waiter.need else {
                 return true;
@@ -116,10 +150,7 @@ impl AuthCore {
             } else {
                 Rehydrate::NotWanted
             };
-            let membership = Membership {
-                teams: teams.to_vec(),
-                rehydrate: outcome,
-            };
+            let membership = user.membership(outcome);
             let answer = Answer::Membership(Ok(membership));
             effects.push(Effect::Answer(waiter.request, answer));
             false
@@ -134,7 +165,7 @@ impl AuthCore {
         let token = AccessToken::new(token, server);
         let mut left = Vec::new();
         for waiter in std::mem::take(&mut self.waiters) {
-            match (waiter.need, &self.environment_teams) {
+            match (waiter.need, &self.environment_profile) {
                 (Need::Token { rejected }, _) if rejected == Some(token.fingerprint()) => {
                     answer_error(&waiter, AuthError::EnvironmentTokenRejected, effects);
                 }
@@ -146,17 +177,13 @@ impl AuthCore {
                     left.push(waiter);
                 }
                 (Need::Membership { rehydrate }, known) => {
-                    let teams = known.clone().unwrap_or_default();
-                    let outcome = match (private_team(&teams), rehydrate) {
+                    let user = known.as_deref().map_or(User::UNKNOWN, User::named);
+                    let outcome = match (private_team(user.teams), rehydrate) {
                         (Some(_), _) => Rehydrate::NotNeeded,
                         (None, true) => Rehydrate::RememberedNone,
                         (None, false) => Rehydrate::NotWanted,
                     };
-                    let membership = Membership {
-                        teams,
-                        rehydrate: outcome,
-                    };
-                    let answer = Answer::Membership(Ok(membership));
+                    let answer = Answer::Membership(Ok(user.membership(outcome)));
                     effects.push(Effect::Answer(waiter.request, answer));
                 }
             }
@@ -174,25 +201,21 @@ impl AuthCore {
         answer: Result<MeAnswer, AuthError>,
         effects: &mut Effects,
     ) {
-        let (teams, outcome) = match answer {
+        let outcome = match answer {
             Ok(MeAnswer::Member(profile)) => {
                 let outcome = match private_team(&profile.teams) {
                     Some(_) => Rehydrate::Found,
                     None => Rehydrate::FoundNone,
                 };
-                self.environment_teams = Some(profile.teams.clone());
-                (profile.teams, outcome)
+                self.answer_memberships(User::named(&profile), &outcome, effects);
+                self.environment_profile = Some(profile);
+                return;
             }
-            Ok(MeAnswer::Unauthorized) => {
-                let failed = Rehydrate::Failed(AuthError::EnvironmentTokenRejected);
-                (Vec::new(), failed)
-            }
-            Ok(MeAnswer::Unusable(reason)) => {
-                (Vec::new(), Rehydrate::Failed(AuthError::Membership(reason)))
-            }
-            Err(error) => (Vec::new(), Rehydrate::Failed(error)),
+            Ok(MeAnswer::Unauthorized) => Rehydrate::Failed(AuthError::EnvironmentTokenRejected),
+            Ok(MeAnswer::Unusable(reason)) => Rehydrate::Failed(AuthError::Membership(reason)),
+            Err(error) => Rehydrate::Failed(error),
         };
-        self.answer_memberships(&teams, &outcome, effects);
+        self.answer_memberships(User::UNKNOWN, &outcome, effects);
     }
 }
 

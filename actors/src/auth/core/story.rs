@@ -2,10 +2,11 @@
 
 use super::{
     AccessToken, Answer, AuthCore, AuthError, Deleted, Effect, Effects, Input, LockOutcome,
-    Profile, RequestId, StoreError, Stored, Team,
+    Profile, RequestId, StoreError, Stored,
 };
 use crate::auth::endpoints::{MeAnswer, RefreshAnswer, RefreshEnd, TokenGrant};
 use crate::auth::messages::{Membership, Rehydrate, SessionRefreshed};
+use crate::auth::session::Team;
 use crate::auth::store::Exchanged;
 use crate::auth::testing::{later, session};
 use kitty_config::ServerUrl;
@@ -198,6 +199,7 @@ pub(super) fn refused(error: AuthError) -> Answer {
 
 pub(super) fn teams(stored: &Stored, rehydrate: Rehydrate) -> Answer {
     Answer::Membership(Ok(Membership {
+        user_id: Some(stored.session.user_id.clone()),
         teams: stored.session.teams.clone(),
         rehydrate,
     }))

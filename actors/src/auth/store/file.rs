@@ -213,7 +213,7 @@ impl FileSessionStore {
         let filesystem = self.filesystem.as_ref();
         if let Some(server) = &next.issuer {
             issuer::save(filesystem, &self.paths, &next.session.session_id, server)
-                .map_err(|error| StoreError::unwritable(&issuer::path(&self.paths), &error))?;
+                .map_err(|error| StoreError::unwritable(&self.paths.issuer(), &error))?;
         }
         let salt = self.salt_for_writing()?;
         let key = self.proven_key(&salt).unwrap_or_else(|| {
@@ -271,7 +271,7 @@ impl FileSessionStore {
             self.paths.salt(),
             self.paths.derived_key(),
             self.paths.hot_path(),
-            issuer::path(&self.paths),
+            self.paths.issuer(),
         ] {
             crashsafe::remove(self.filesystem.as_ref(), &path)
                 .map_err(|error| StoreError::unwritable(&path, &error))?;

@@ -13,7 +13,6 @@ use kitty_runtime::fs::Filesystem;
 use kitty_runtime::python_json;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::PathBuf;
 
 const SCHEMA_VERSION: u32 = 1;
 
@@ -26,14 +25,9 @@ struct IssuerRecord {
     session_id: String,
 }
 
-/// `auth/session.issuer.json`; belongs into `kitty_config::AuthPaths`.
-pub(super) fn path(paths: &AuthPaths) -> PathBuf {
-    paths.session().with_file_name("session.issuer.json")
-}
-
 /// Returns the server that issued a session; `None` when it is not known.
 pub(super) fn load(paths: &AuthPaths, session_id: &str) -> Option<ServerUrl> {
-    let file = PrivateFile::read(&path(paths), Links::Follow).ok()??;
+    let file = PrivateFile::read(&paths.issuer(), Links::Follow).ok()??;
     let record: IssuerRecord = serde_json::from_slice(&file.bytes).ok()?;
     if record.schema_version != SCHEMA_VERSION || record.session_id != session_id {
         return None;
@@ -55,7 +49,7 @@ pub(super) fn save(
     });
     crashsafe::replace(
         filesystem,
-        &path(paths),
+        &paths.issuer(),
         text.as_bytes(),
         Durability::PowerCut,
     )

@@ -50,7 +50,14 @@ impl Simulation {
                     for (index, state, _) in outcomes {
                         self.recorded.push((core.items()[index].id.clone(), state));
                     }
-                    Input::Recorded
+                    let done = core.window_is_done();
+                    effect = core.step(Input::Recorded);
+                    match effect {
+                        Effect::Load => assert!(done, "a window was left with records to be sent"),
+                        Effect::Send(_) => assert!(!done, "a window was called done too early"),
+                        _ => {}
+                    }
+                    continue;
                 }
                 Effect::Finish(report) => return *report,
             };
@@ -306,6 +313,17 @@ fn trouble_is_tried_again_a_few_times_with_growing_pauses_and_changes_no_event()
 }
 
 #[test]
+fn a_server_that_hangs_is_left_to_a_later_drain_at_once_and_changes_no_event() {
+    let (mut core, _) = sent(2);
+    let report = finished(core.step(Input::Hung("no answer".into())));
+    assert_eq!(
+        (report.stopped.as_deref(), report.requests),
+        (Some("no answer"), 1)
+    );
+    assert_eq!(report.left_open(), 2);
+}
+
+#[test]
 fn a_short_wait_is_honoured_and_a_long_one_ends_the_drain() {
     let throttled = |seconds| Input::Answered {
         status: 429,
@@ -343,6 +361,35 @@ fn a_single_event_that_is_too_large_is_rejected_and_never_posted_again() {
         report.failures[0].error,
         "payload too large (oversized, permanent)"
     );
+}
+
+proptest! {
+    #[test]
+    fn what_is_prepared_is_what_is_sent_first(
+        sizes in proptest::collection::vec(1_usize..60, 1..30),
+        refused in proptest::collection::btree_set(0_usize..30, 0..6),
+        batch_events in 1_usize..20,
+    ) {
+        let policy = DrainPolicy { batch_bytes: 100, ..policy(batch_events) };
+        let items: Vec<Item> = (0..).zip(&sizes).map(|(n, bytes)| Item { bytes: *bytes, ..item(n) }).collect();
+        let refused: Vec<usize> = refused.into_iter().filter(|index| *index < items.len()).collect();
+        let prepared = first_batch(&policy, &items, refused.iter().copied());
+        let mut core = DrainCore::new(policy);
+        core.step(Input::Loaded(Some(items)));
+        let detail = OutcomeDetail::default();
+        let verdicts = refused.iter().map(|index| (*index, detail.clone())).collect();
+        let mut effect = core.step(Input::Gated(verdicts));
+        if let Effect::Record(_) = effect {
+            effect = core.step(Input::Recorded);
+        }
+        match effect {
+            Effect::Send(indices) => prop_assert_eq!(indices, prepared),
+            other => {
+                prop_assert_eq!(other, Effect::Load);
+                prop_assert!(prepared.is_empty());
+            }
+        }
+    }
 }
 
 proptest! {
@@ -398,6 +445,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         (0_u64..6).prop_map(|count| Input::Loaded(Some((0..count).map(item).collect()))),
         Just(Input::Gated(Vec::new())),
         Just(Input::Unanswered("x".into())),
+        Just(Input::Hung("x".into())),
         Just(Input::Refreshed(Ok(()))),
         Just(Input::Rested),
         Just(Input::Recorded),

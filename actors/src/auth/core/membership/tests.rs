@@ -164,6 +164,7 @@ fn the_token_of_the_environment_wins_and_is_neither_stored_nor_refreshed() {
         .me(session("x").teams);
     story.ask_teams(true);
     let empty = Answer::Membership(Ok(Membership {
+        user_id: None,
         teams: Vec::new(),
         rehydrate: Rehydrate::NotWanted,
     }));
