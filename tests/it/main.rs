@@ -6,7 +6,20 @@
     reason = "modules of one test binary share their helpers"
 )]
 
+mod architecture;
+mod auth;
+mod capture;
 mod crash_points;
+mod damage;
+mod delivery;
+mod final_sync;
+mod generated_pages;
+mod mission_refusals;
+mod peers;
 mod power_cut;
+mod state_isolation;
+mod stealth;
 mod storm;
+mod strict_json;
+mod supervision;
 mod support;

@@ -3,4 +3,9 @@
 pub mod faulty_fs;
 pub mod pipeline;
 pub mod power_cut_fs;
+pub mod process;
+pub mod sandbox;
+pub mod scripted_server;
+pub mod sessions;
+pub mod teamspace;
 pub mod worker;

@@ -15,6 +15,10 @@ pub enum Fault {
     Forever,
     /// A write stores half of its bytes and fails, and everything after it fails: killed in between.
     HalfWritten,
+    /// That call panics: a bug in what handles the message.
+    Panic,
+    /// That call and every later one panic.
+    PanicForever,
 }
 
 #[derive(Debug)]
@@ -28,9 +32,13 @@ impl Plan {
     fn step(&self) -> io::Result<()> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         let fails = match self.fault {
-            Fault::Once => call == self.fail_at,
-            Fault::Forever | Fault::HalfWritten => call >= self.fail_at,
+            Fault::Once | Fault::Panic => call == self.fail_at,
+            Fault::Forever | Fault::HalfWritten | Fault::PanicForever => call >= self.fail_at,
         };
+        assert!(
+            !fails || !matches!(self.fault, Fault::Panic | Fault::PanicForever),
+            "call {call} of the file system panics"
+        );
         if fails {
             Err(io::Error::from(io::ErrorKind::StorageFull))
         } else {

@@ -3,7 +3,7 @@
 //! A worker is the test [`worker_entry`] run alone with its orders in the environment; run with the
 //! rest of the suite it has no orders and does nothing.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -100,7 +100,8 @@ fn read_lines(stdout: ChildStdout) -> Receiver<String> {
 
 /// Says a line to the parent.
 pub fn say(line: &str) {
-    println!("{MARK}{line}");
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{MARK}{line}").expect("whoever ordered the work reads its words");
 }
 
 /// Runs the orders of this process, if it has any.

@@ -1,0 +1,8 @@
+//! Logging in and out, and what a session is good for: the real program, the real Teamspace.
+
+mod environment_token;
+mod issuer;
+mod login;
+mod logout;
+mod renewal;
+mod secrets;

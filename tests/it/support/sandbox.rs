@@ -1,0 +1,464 @@
+//! A machine of its own for every test: home, state root and repository in one temporary directory.
+
+use super::process::{
+    Run, Running, Trace, is_installed, is_superuser, program, run, skip, variable, wrap,
+};
+use kitty_config::{Environment, FileMap, RuntimeRoot, env};
+use kitty_runtime::fs::os_filesystem;
+use kitty_runtime::owner::Scope;
+use kitty_runtime::snapshot::open_events;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// The home, the state root and the repository of one test; nothing of it is shared.
+pub struct Sandbox {
+    _directory: TempDir,
+    base: PathBuf,
+    environment: BTreeMap<OsString, OsString>,
+}
+
+impl Sandbox {
+    /// The minimal scaffold of document 1: git on `main`, one commit, a bare `.kittify/`.
+    ///
+    /// The state root does not exist yet.
+    pub fn new() -> Self {
+        let sandbox = Self::empty();
+        sandbox.make_repository(&sandbox.repo());
+        sandbox
+    }
+
+    /// Only the directories: no repository, no project.
+    pub fn empty() -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix("spec-kitty-it-")
+            .tempdir()
+            .unwrap();
+        let base = directory.path().canonicalize().unwrap();
+        for name in ["home", "repo"] {
+            std::fs::create_dir(base.join(name)).unwrap();
+        }
+        write(
+            &base.join("gitconfig"),
+            "[user]\n\tname = Test\n\temail = test@example.invalid\n[commit]\n\tgpgsign = false\n\
+             [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n",
+        );
+        let mut environment = BTreeMap::new();
+        let mut set = |name: &str, value: OsString| {
+            environment.insert(OsString::from(name), value);
+        };
+        set("PATH", variable("PATH").unwrap_or_default());
+        set("HOME", base.join("home").into());
+        set("SPEC_KITTY_HOME", base.join("state").into());
+        set("GIT_CONFIG_GLOBAL", base.join("gitconfig").into());
+        set("GIT_CONFIG_NOSYSTEM", "1".into());
+        Self {
+            _directory: directory,
+            base,
+            environment,
+        }
+    }
+
+    /// The sandbox with hosted sync on and a server.
+    pub fn hosted(url: &str) -> Self {
+        let mut sandbox = Self::new();
+        sandbox.host(url);
+        sandbox
+    }
+
+    /// Turns hosted sync on for every later call.
+    pub fn host(&mut self, url: &str) {
+        self.set("SPEC_KITTY_ENABLE_SAAS_SYNC", "1");
+        self.set("SPEC_KITTY_SAAS_URL", url);
+    }
+
+    /// Sets a variable for every later call.
+    pub fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
+        self.environment
+            .insert(name.into(), value.as_ref().to_owned());
+    }
+
+    /// Removes a variable for every later call.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.remove(OsStr::new(name));
+    }
+
+    /// The temporary directory that everything lies in.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.base.join("home")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.base.join("state")
+    }
+
+    pub fn repo(&self) -> PathBuf {
+        self.base.join("repo")
+    }
+
+    /// Makes a repository with one commit on `main` and a bare `.kittify/`.
+    pub fn make_repository(&self, path: &Path) {
+        std::fs::create_dir_all(path.join(".kittify")).unwrap();
+        self.git_in(path, &["init", "--quiet", "--initial-branch=main"]);
+        self.git_in(path, &["commit", "--quiet", "--allow-empty", "-m", "Begin"]);
+    }
+
+    /// Runs git in the repository; it must succeed.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        self.git_in(&self.repo(), arguments)
+    }
+
+    pub fn git_in(&self, directory: &Path, arguments: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command
+            .args(arguments)
+            .current_dir(directory)
+            .env_clear()
+            .envs(&self.environment);
+        run(&mut command)
+            .expect_code(0)
+            .stdout
+            .trim_end()
+            .to_owned()
+    }
+
+    /// A call of the program in the repository.
+    pub fn call<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Call<'_> {
+        let mut command = Command::new(program());
+        command
+            .args(arguments)
+            .current_dir(self.repo())
+            .env_clear()
+            .envs(&self.environment);
+        Call {
+            sandbox: self,
+            command,
+        }
+    }
+
+    /// Another program in the repository, with the environment of this machine.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.repo())
+            .env_clear()
+            .envs(&self.environment);
+        command
+    }
+
+    /// Runs the program in the repository.
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Run {
+        self.call(arguments).run()
+    }
+
+    /// Runs a command that must end with 0 and print one JSON document.
+    #[track_caller]
+    pub fn json<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Value {
+        self.run(arguments).expect_code(0).json()
+    }
+
+    /// Creates a mission and returns its answer.
+    #[track_caller]
+    pub fn create_mission(&self, slug: &str) -> Value {
+        let created = self.json(&["agent", "mission", "create", slug, "--json"]);
+        assert_eq!(created["result"], "success");
+        created
+    }
+
+    /// Returns the events that would leave, in order, as the exact lines of `sync preview`.
+    pub fn preview(&self) -> Vec<String> {
+        let preview = self.run(&["sync", "preview"]).expect_code(0);
+        preview.stdout.lines().map(str::to_owned).collect()
+    }
+
+    /// Returns the ids of the events that would leave, in order.
+    pub fn waiting(&self) -> Vec<String> {
+        let id = |line: &String| event_id(line);
+        self.preview().iter().map(id).collect()
+    }
+
+    /// Maps the files below this sandbox's state root.
+    pub fn map(&self) -> FileMap {
+        let environment = Environment::default().with(env::SPEC_KITTY_HOME, self.state());
+        FileMap::new(&RuntimeRoot::of_process(&environment).unwrap())
+    }
+
+    /// The project's UUID, as the command line tells it.
+    pub fn project_uuid(&self) -> String {
+        let status = self.json(&["sync", "status", "--json"]);
+        status["project_uuid"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Reads the id of an event.
+pub fn event_id(event: &str) -> String {
+    let event: Value = serde_json::from_str(event).unwrap();
+    event["event_id"].as_str().unwrap().to_owned()
+}
+
+/// One call of the program.
+pub struct Call<'a> {
+    sandbox: &'a Sandbox,
+    command: Command,
+}
+
+impl Call<'_> {
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    pub fn directory(mut self, directory: impl AsRef<Path>) -> Self {
+        self.command.current_dir(directory);
+        self
+    }
+
+    pub fn run(mut self) -> Run {
+        run(&mut self.command)
+    }
+
+    pub fn start(mut self) -> Running {
+        Running::start(&mut self.command)
+    }
+
+    /// Takes the power over permissions away that the superuser has; `None` (after saying so) where
+    /// that cannot be done. For everybody else nothing changes.
+    pub fn powerless(self) -> Option<Self> {
+        if !is_superuser() {
+            return Some(self);
+        }
+        if !is_installed("setpriv") {
+            skip("the superuser needs setpriv to be stopped by permissions");
+            return None;
+        }
+        let mut wrapper = Command::new("setpriv");
+        wrapper.args(["--bounding-set", "-dac_override,-dac_read_search", "--"]);
+        Some(Self {
+            command: wrap(wrapper, &self.command),
+            ..self
+        })
+    }
+
+    /// Runs it under strace; `None` where there is none.
+    pub fn trace(self) -> Option<Trace> {
+        // Traces lie outside of everything that tests compare.
+        Trace::run(&self.command, &self.sandbox.base.join("traces"))
+    }
+
+    /// Runs a shell line in which `"$@"` stands for the call.
+    pub fn within_shell(self, script: &str) -> Run {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]);
+        run(&mut wrap(shell, &self.command))
+    }
+}
+
+/// Writes a file, making its directory.
+pub fn write(path: &Path, text: impl AsRef<[u8]>) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut file = std::fs::File::create(path).unwrap();
+    file.write_all(text.as_ref()).unwrap();
+}
+
+/// Sets the permission bits of a file or directory.
+pub fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Writes an executable script.
+pub fn write_script(path: &Path, script: &str) {
+    write(path, script);
+    set_mode(path, 0o755);
+}
+
+/// Everything below a directory, down to what a rewrite with the same bytes changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree(BTreeMap<PathBuf, Node>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Node {
+    kind: &'static str,
+    mode: u32,
+    inode: u64,
+    modified: (i64, i64),
+    content: Vec<u8>,
+}
+
+impl Tree {
+    /// Looks at a directory; one that does not exist is an empty tree.
+    pub fn of(root: &Path) -> Self {
+        let mut tree = Self(BTreeMap::new());
+        if root.symlink_metadata().is_ok() {
+            tree.take(root, root);
+        }
+        tree
+    }
+
+    fn take(&mut self, root: &Path, path: &Path) {
+        let metadata = path.symlink_metadata().unwrap();
+        let (kind, content) = if metadata.is_dir() {
+            ("directory", Vec::new())
+        } else if metadata.is_file() {
+            ("file", std::fs::read(path).unwrap_or_default())
+        } else {
+            ("other", Vec::new())
+        };
+        let node = Node {
+            kind,
+            mode: metadata.mode(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            content,
+        };
+        self.0
+            .insert(path.strip_prefix(root).unwrap().to_owned(), node);
+        if metadata.is_dir() {
+            for entry in std::fs::read_dir(path).unwrap() {
+                self.take(root, &entry.unwrap().path());
+            }
+        }
+    }
+
+    /// The names of everything but the root itself.
+    pub fn names(&self) -> Vec<String> {
+        self.0
+            .keys()
+            .filter(|path| !path.as_os_str().is_empty())
+            .map(|path| path.display().to_string())
+            .collect()
+    }
+
+    /// The files with their permission bits.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, u32)> {
+        let files = self.0.iter().filter(|(_, node)| node.kind == "file");
+        files.map(|(path, node)| (path.as_path(), node.mode & 0o7777))
+    }
+
+    /// The directories with their permission bits.
+    pub fn directories(&self) -> impl Iterator<Item = (&Path, u32)> {
+        let directories = self.0.iter().filter(|(_, node)| node.kind == "directory");
+        directories.map(|(path, node)| (path.as_path(), node.mode & 0o7777))
+    }
+
+    /// The files that hold a text.
+    pub fn holding(&self, text: &str) -> Vec<String> {
+        let holds = |node: &&Node| {
+            node.content
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+        };
+        self.0
+            .iter()
+            .filter(|(_, node)| holds(node))
+            .map(|(path, _)| path.display().to_string())
+            .collect()
+    }
+
+    /// Tells what differs, by name.
+    pub fn changes(&self, after: &Self) -> Vec<String> {
+        let names = self.0.keys().chain(after.0.keys());
+        let names: std::collections::BTreeSet<&PathBuf> = names.collect();
+        names
+            .into_iter()
+            .filter(|name| self.0.get(*name) != after.0.get(*name))
+            .map(|name| name.display().to_string())
+            .collect()
+    }
+}
+
+/// Fails unless a directory is exactly as it was.
+#[track_caller]
+pub fn assert_unchanged(before: &Tree, path: &Path) {
+    let changes = before.changes(&Tree::of(path));
+    assert!(
+        changes.is_empty(),
+        "{} changed: {changes:?}",
+        path.display()
+    );
+}
+
+/// What git knows of a repository and what lies in its working tree: all that a refused command
+/// leaves as it was. Objects that nothing refers to do not count.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Checkout {
+    pub head: String,
+    commits: String,
+    references: String,
+    index: String,
+    status: String,
+    files: Vec<(PathBuf, u32, Vec<u8>)>,
+    locks: Vec<String>,
+}
+
+impl Sandbox {
+    /// Looks at the repository.
+    pub fn checkout(&self) -> Checkout {
+        let tree = Tree::of(&self.repo());
+        let in_git = |path: &&PathBuf| path.starts_with(".git");
+        let files = tree.0.iter().filter(|(path, _)| !in_git(path));
+        // The program's own lock files stay; git's would stop it.
+        let own = |path: &&PathBuf| path.starts_with(".git/spec-kitty-locks");
+        let locks = tree.0.keys().filter(in_git).filter(|path| !own(path));
+        let head = Command::new("git")
+            .args(["rev-parse", "--symbolic-full-name", "HEAD"])
+            .current_dir(self.repo())
+            .env_clear()
+            .envs(&self.environment)
+            .output()
+            .unwrap();
+        let ask = |arguments: &[&str]| {
+            if self.repo().join(".git").exists() {
+                self.git(arguments)
+            } else {
+                String::new()
+            }
+        };
+        Checkout {
+            head: String::from_utf8(head.stdout).unwrap(),
+            commits: ask(&["rev-list", "--all", "--parents"]),
+            references: ask(&["for-each-ref"]),
+            index: ask(&["ls-files", "--stage"]),
+            status: ask(&[
+                "status",
+                "--porcelain",
+                "--untracked-files=all",
+                "--ignored",
+            ]),
+            files: files
+                .map(|(path, node)| (path.clone(), node.mode, node.content.clone()))
+                .collect(),
+            locks: locks
+                .filter(|path| path.extension() == Some(OsStr::new("lock")))
+                .map(|path| path.display().to_string())
+                .collect(),
+        }
+    }
+}
+
+impl Sandbox {
+    /// Everything that this project has captured, delivered or not, in order.
+    pub fn stored_events(&self) -> Vec<Value> {
+        let project = self.project_uuid();
+        let scope = Scope {
+            paths: self.map().project_scope(&project),
+            name: project,
+        };
+        let events = open_events(&os_filesystem(), &scope, None, usize::MAX).unwrap();
+        let read = |(_, event): &(String, Vec<u8>)| serde_json::from_slice(event).unwrap();
+        events.iter().map(read).collect()
+    }
+}
