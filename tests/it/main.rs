@@ -17,6 +17,7 @@ mod generated_pages;
 mod mission_refusals;
 mod peers;
 mod power_cut;
+mod speed;
 mod state_isolation;
 mod stealth;
 mod storm;
