@@ -2,7 +2,7 @@
 //!
 //! Everything another crate needs to know about the machine before it acts is resolved here, in one
 //! place and purely: the state root ([`RuntimeRoot`]), every path below it ([`FileMap`]), every
-//! environment variable ([`env`]), the settings file ([`Settings`]) and the two policies that decide
+//! environment variable ([`mod@env`]), the settings file ([`Settings`]) and the two policies that decide
 //! whether hosted sync exists at all ([`policy`]).
 //!
 //! Deliberately absent: writing files (see `kitty_runtime::crashsafe`), terminals, the network.
