@@ -5,16 +5,21 @@
 
 use crate::hosted::Hosted;
 use crate::invocation::Invocation;
+use crate::project::scope;
 use kitty_actors::delivery::core::DrainPolicy;
 use kitty_actors::delivery::drain::{DrainError, DrainRequest, Drained, drain};
 use kitty_actors::delivery::{Blocked, BlockedBy};
+use kitty_actors::queue::messages::{BeginWork, FinishWork, WorkBegun};
 use kitty_config::{EventSyncMode, Settings};
 use kitty_runtime::diagnostic::Diagnostic;
 use kitty_runtime::id::ProjectUuid;
+use kitty_runtime::inbox::Inbox;
 use kitty_runtime::owner::now_ms;
 use std::time::Duration;
 
 const PHASE: &str = "final_sync";
+/// Records after which an inbox is worth the opening of the mailbox.
+const LONG_INBOX: u64 = 1000;
 
 /// Tries to deliver what a project has stored, within the configured time.
 ///
@@ -33,7 +38,7 @@ pub async fn final_sync(
         && hosted.system.memories().of(&server).rests(now)
     {
         tracing::debug!(%server, "the server was out of reach a moment ago; events stay queued");
-        return;
+        return clear_inbox(invocation, settings, hosted, project).await;
     }
     let ports = hosted.system.drain(project, &hosted.queue(project));
     let request = DrainRequest {
@@ -61,6 +66,39 @@ pub async fn final_sync(
     };
     if let Some(diagnostic) = diagnostic {
         invocation.printer.diagnostic(&diagnostic);
+    }
+}
+
+/// Moves a long inbox into the journal, so that a machine that is offline for weeks does not collect a
+/// directory of files that every reader has to list. One command in hundreds pays for it.
+async fn clear_inbox(
+    invocation: &Invocation,
+    settings: &Settings,
+    hosted: &Hosted,
+    project: ProjectUuid,
+) {
+    let paths = scope(invocation, project).paths;
+    let waiting = Inbox::new(invocation.filesystem.clone(), paths).tally();
+    if waiting.is_ok_and(|waiting| waiting.records < LONG_INBOX) {
+        return;
+    }
+    let queue = hosted.queue(project);
+    let limit = settings.final_sync_timeout();
+    let begin = BeginWork {
+        purpose: "final sync".to_owned(),
+        patience: Duration::ZERO,
+    };
+    let cleared = match queue.ask(begin, limit).await {
+        Ok(Ok(WorkBegun::Owner(_))) => queue
+            .ask(FinishWork { target: None }, limit)
+            .await
+            .is_ok_and(|finished| finished.is_ok()),
+        // Whoever works on the queue clears it.
+        Ok(Ok(WorkBegun::Busy(_))) => true,
+        _ => false,
+    };
+    if !cleared {
+        tracing::debug!("the inbox was not cleared; the next command tries again");
     }
 }
 
@@ -98,7 +136,11 @@ fn blocked_diagnostic(blocked: &Blocked) -> Option<Diagnostic> {
         BlockedBy::Permission => "sync.permission_denied",
         BlockedBy::Protocol => "sync.protocol_mismatch",
         // Somebody else delivers, or the server asked to wait: both are in order.
-        BlockedBy::Owner | BlockedBy::Throttled | BlockedBy::Rollout | BlockedBy::Mode => {
+        BlockedBy::Owner
+        | BlockedBy::Throttled
+        | BlockedBy::Rollout
+        | BlockedBy::Mode
+        | BlockedBy::Consent => {
             return None;
         }
     };

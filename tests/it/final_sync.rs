@@ -4,6 +4,9 @@ use crate::support::process::{Run, Talking};
 use crate::support::sandbox::Sandbox;
 use crate::support::scripted_server::{BATCH, ME, ScriptedServer, Step, TOKEN};
 use crate::support::sessions::Seed;
+use kitty_runtime::fs::os_filesystem;
+use kitty_runtime::inbox::Inbox;
+use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};
 use serde_json::{Value, json};
 
 const CREATE: [&str; 5] = ["agent", "mission", "create", "user-auth", "--json"];
@@ -217,4 +220,33 @@ fn what_a_refused_command_says_does_not_depend_on_the_server_either() {
         .expect_code(1);
     assert_eq!((hosted.json(), hosted.stderr), (local.json(), local.stderr));
     assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_machine_that_is_offline_for_long_keeps_its_inbox_short() {
+    let sandbox = impatient(NOBODY, &Seed::private());
+    sandbox.create_mission("first");
+    let scope = sandbox.map().project_scope(&sandbox.project_uuid());
+    let inbox = Inbox::new(os_filesystem(), scope.clone());
+    let ids: Vec<String> = (0..1000).map(|number| format!("event-{number}")).collect();
+    for (lamport, ids) in (100..).zip(ids.chunks(10)) {
+        let records: Vec<RecordView<'_>> = ids
+            .iter()
+            .map(|id| RecordView {
+                sequence: 0,
+                kind: RecordKind::Event,
+                captured_ms: 1,
+                scope: CaptureScope::NOBODY,
+                id,
+                payload: b"{}",
+            })
+            .collect();
+        inbox.append(lamport, &records).unwrap();
+    }
+    let before = sandbox.json(&["sync", "status", "--json"]);
+    assert_eq!(before["waiting_in_inbox"], 1000, "{before}");
+    sandbox.create_mission("second");
+    let after = sandbox.json(&["sync", "status", "--json"]);
+    assert_eq!(after["waiting_in_inbox"], 0, "{after}");
+    assert_eq!(after["events"], 1006, "{after}");
 }

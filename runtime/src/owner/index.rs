@@ -15,7 +15,7 @@ use std::ops::Range;
 
 /// Records per transaction while indexing.
 const RECORDS_PER_COMMIT: usize = 2000;
-const BYTES_PER_READ: usize = 4 << 20;
+const BYTES_PER_READ: usize = 1 << 20;
 
 /// One row of states.
 pub(super) type Chunk = Vec<u8>;

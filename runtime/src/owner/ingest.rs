@@ -10,9 +10,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Files and bytes per journal append: large enough that one fsync is shared by many commands.
+/// Files and bytes per journal append: large enough that one fsync is shared by many commands, small
+/// enough that a long absence does not end in a large process.
 const FILES_PER_APPEND: usize = 1000;
-const BYTES_PER_APPEND: usize = 4 << 20;
+const BYTES_PER_APPEND: usize = 1 << 20;
 /// A temporary file this old belongs to a process that died while writing it.
 const STALE_AFTER: Duration = Duration::from_secs(3600);
 
