@@ -9,15 +9,16 @@ pub mod messages;
 use crate::supervise::ExitGuard;
 use actix::{Actor, Handler, SyncContext};
 use core::{Effect, Input, QueueCore};
+use kitty_runtime::consent::Consent;
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::inbox::{AppendError, Inbox};
 use kitty_runtime::lease::{OwnerLease, recorded_owner};
 use kitty_runtime::owner::{OwnerPorts, Retired, Scope, ScopeOwner, SledFactory, now_ms};
-use kitty_runtime::record::{RecordKind, RecordView};
+use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};
 use kitty_runtime::snapshot::{self, Found, ScopeSummary};
 use messages::{
-    AppendEvents, BeginWork, CompleteCommand, Explain, FinishWork, GetBacklog, GetTarget,
-    NextBatch, OpenCommands, QueueError, RecordAttempt, RecordOutcome, WorkBegun,
+    AppendEvents, BeginWork, CompleteCommand, Explain, FinishWork, GetBacklog, GetConsent,
+    GetTarget, NextBatch, OpenCommands, QueueError, RecordAttempt, RecordOutcome, WorkBegun,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,8 +139,16 @@ impl QueueActor {
         })
     }
 
+    fn consent(&self) -> Consent {
+        Consent::read(&*self.ports.filesystem, &self.scope.paths)
+    }
+
     fn store(&self, command: &AppendEvents) -> Result<(), QueueError> {
         let captured_ms = now_ms(&self.ports.time);
+        let scope = match self.consent() {
+            Consent::Granted => command.scope,
+            Consent::Refused => CaptureScope::WITHHELD,
+        };
         let records: Vec<RecordView<'_>> = command
             .records
             .iter()
@@ -147,7 +156,7 @@ impl QueueActor {
                 sequence: 0,
                 kind: record.kind,
                 captured_ms,
-                scope: command.scope,
+                scope,
                 id: &record.id,
                 payload: &record.bytes,
             })
@@ -216,6 +225,9 @@ answers! {
     FinishWork => Retired, |queue, ask| queue.finish(&ask);
     GetTarget => kitty_runtime::mailbox::TargetRow, |queue, ask| Ok(queue.owner()?.target(&ask.target)?);
     NextBatch => Option<Arc<kitty_runtime::owner::Selection>>, |queue, ask| {
+        if queue.consent() == Consent::Refused {
+            return Err(QueueError::OptedOut);
+        }
         let selection = queue.owner()?.select(&ask.target, RecordKind::Event, ask.from, ask.limits)?;
         Ok(selection.map(Arc::new))
     };
@@ -223,6 +235,7 @@ answers! {
         Ok(queue.owner()?.record_outcomes(&ask.target, ask.outcomes, ask.settled)?)
     };
     RecordAttempt => (), |queue, ask| Ok(queue.owner()?.record_attempt(&ask.target, ask.attempt)?);
+    GetConsent => Consent, |queue, _ask| Ok(queue.consent());
     GetBacklog => ScopeSummary, |queue, _ask| queue.summary();
     Explain => Option<Found>, |queue, ask| {
         Ok(snapshot::find(&queue.ports.filesystem, &queue.scope, &ask.id)?)

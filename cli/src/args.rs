@@ -7,6 +7,7 @@ use crate::commands::demo::{BurstArgs, DemoArgs};
 use crate::commands::mission_create::MissionCreateArgs;
 use crate::commands::state_doctor::StateDoctorArgs;
 use crate::commands::status::StatusArgs;
+use crate::commands::sync_consent::ConsentArgs;
 use crate::commands::sync_inspect::{PreviewArgs, WhyArgs};
 use crate::commands::sync_now::SyncNowArgs;
 use crate::commands::sync_status::SyncStatusArgs;
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 use crate::invocation::Invocation;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use kitty_runtime::consent::Consent;
 use std::path::PathBuf;
 
 /// The sync runtime of Spec Kitty: captures what happens in missions, keeps it through any crash, and
@@ -119,6 +121,10 @@ pub enum SyncCommand {
     Why(WhyArgs),
     /// Shows exactly what would leave this machine
     Preview(PreviewArgs),
+    /// Lets events of this project leave that are captured from now on
+    OptIn(ConsentArgs),
+    /// Keeps everything of this project on this machine
+    OptOut(ConsentArgs),
     /// Shows or sets the server
     Server(ServerArgs),
 }
@@ -136,6 +142,7 @@ impl Command {
             Self::Sync(SyncCommand::Status(args)) => args.json,
             Self::Sync(SyncCommand::Why(args)) => args.json,
             Self::Sync(SyncCommand::Preview(args)) => args.json,
+            Self::Sync(SyncCommand::OptIn(args) | SyncCommand::OptOut(args)) => args.json,
             Self::Config(ConfigCommand::List { json }) => *json,
             _ => false,
         }
@@ -163,6 +170,12 @@ impl Command {
             Self::Sync(SyncCommand::Why(args)) => commands::sync_inspect::why(invocation, args),
             Self::Sync(SyncCommand::Preview(args)) => {
                 commands::sync_inspect::preview(invocation, args)
+            }
+            Self::Sync(SyncCommand::OptIn(args)) => {
+                commands::sync_consent::decide(invocation, args, Consent::Granted)
+            }
+            Self::Sync(SyncCommand::OptOut(args)) => {
+                commands::sync_consent::decide(invocation, args, Consent::Refused)
             }
             Self::Sync(SyncCommand::Server(args)) => commands::config::server(invocation, args),
             Self::Teamspace(command) => commands::teamspace::run(invocation, command),

@@ -309,6 +309,12 @@ impl ScopePaths {
         self.directory.join("owner.json")
     }
 
+    /// `consent.json`, whether anything of the project may leave this machine.
+    #[must_use]
+    pub fn consent(&self) -> PathBuf {
+        self.directory.join("consent.json")
+    }
+
     /// `status.json`, what the last owner knew.
     #[must_use]
     pub fn status(&self) -> PathBuf {

@@ -236,6 +236,12 @@ fn global_surfaces(map: &FileMap) -> Vec<Surface> {
             map.host_memory(),
         ),
         surface(
+            "project_consent",
+            "~/.spec-kitty/runtime/projects/<uuid>/consent.json",
+            Authoritative,
+            map.projects(),
+        ),
+        surface(
             "machine_inbox",
             "~/.spec-kitty/runtime/inbox/",
             Authoritative,

@@ -6,6 +6,7 @@
 //! `docs/concurrency.md` says why.
 
 mod boot;
+pub mod consent;
 pub mod crashsafe;
 pub mod diagnostic;
 pub mod envelope;

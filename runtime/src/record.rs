@@ -92,6 +92,9 @@ pub struct CaptureScope(pub [u8; 16]);
 impl CaptureScope {
     /// Captured while nobody was logged in: the first target that drains may have it.
     pub const NOBODY: Self = Self([0; 16]);
+
+    /// Captured while the project had opted out: no target ever gets it.
+    pub const WITHHELD: Self = Self([0xFF; 16]);
 }
 
 /// One record as it is read: a view into the bytes it was read from.

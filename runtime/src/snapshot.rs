@@ -372,7 +372,7 @@ pub type OpenEvent = (String, Vec<u8>);
 
 /// Lists the events that would be sent to a target, in order, up to a limit; the inbox comes last.
 ///
-/// Without a target, everything that was captured counts.
+/// Without a target, everything counts that was not captured while the project was opted out.
 ///
 /// # Errors
 /// The file system's.
@@ -386,7 +386,7 @@ pub fn open_events(
     let replay = replay(&view)?;
     let wanted = |scope: CaptureScope, sequence: u64| match target {
         Some(target) => target.accepts(scope) && replay.state(target, sequence).is_open(),
-        None => true,
+        None => scope != CaptureScope::WITHHELD,
     };
     let (mut events, mut cursor) = (Vec::new(), Cursor::default());
     while let Some(slab) = view.read(cursor, RECORDS_PER_READ, BYTES_PER_READ)? {
@@ -412,7 +412,9 @@ pub fn open_events(
             let Piece::Record(record, _) = piece else {
                 continue;
             };
-            let accepted = target.is_none_or(|target| target.accepts(record.scope));
+            let accepted = target.map_or(record.scope != CaptureScope::WITHHELD, |target| {
+                target.accepts(record.scope)
+            });
             let new = record.kind == RecordKind::Event && !replay.ids.contains_key(record.id);
             if new && accepted && events.len() < limit {
                 events.push((record.id.to_owned(), record.payload.to_vec()));

@@ -9,6 +9,7 @@
 mod architecture;
 mod auth;
 mod capture;
+mod consent;
 mod crash_points;
 mod damage;
 mod delivery;

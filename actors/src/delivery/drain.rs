@@ -12,10 +12,11 @@ use crate::host_memory::HostMemories;
 use crate::ingress::IngressResolverActor;
 use crate::ingress::messages::{IngressAnswer, IngressSkipped, ResolveIngress};
 use crate::queue::QueueActor;
-use crate::queue::messages::{BeginWork, FinishWork, QueueError, WorkBegun};
+use crate::queue::messages::{BeginWork, FinishWork, GetConsent, QueueError, WorkBegun};
 use crate::supervise::{AskError, Child};
 use crate::transport::SharedTransport;
 use kitty_config::ServerUrl;
+use kitty_runtime::consent::Consent;
 use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::target::DeliveryTarget;
 use kitty_runtime::time::SharedTime;
@@ -112,6 +113,9 @@ pub async fn drain(
     request: &DrainRequest,
     on_progress: OnProgress<'_>,
 ) -> Result<Drained, DrainError> {
+    if ports.queue.ask(GetConsent, LOCAL_LIMIT).await?? == Consent::Refused {
+        return Ok(opted_out());
+    }
     let target = match resolve(ports, request).await? {
         Ok(target) => target,
         Err(drained) => return Ok(*drained),
@@ -152,12 +156,29 @@ pub async fn drain(
             LOCAL_LIMIT,
         )
         .await;
-    let report = report?;
+    let report = match report {
+        // It was decided while this drain was under way; what was answered by then is stored.
+        Err(DrainError::Queue(QueueError::OptedOut)) => return Ok(opted_out()),
+        report => report?,
+    };
     finished??;
     Ok(Drained {
         report,
         skipped: None,
     })
+}
+
+/// Nothing of the project may leave.
+fn opted_out() -> Drained {
+    let blocked = Blocked::new(
+        BlockedBy::Consent,
+        "This project has opted out of hosted sync; nothing of it leaves this machine.",
+        "Run `spec-kitty sync opt-in` to let events leave that are captured from then on.",
+    );
+    Drained {
+        report: DrainReport::blocked(blocked),
+        skipped: None,
+    }
 }
 
 /// Finds out where events may go, or why nowhere.

@@ -27,6 +27,8 @@ pub enum BlockedBy {
     Throttled,
     /// The user chose to keep events here.
     Mode,
+    /// The project has opted out.
+    Consent,
 }
 
 impl BlockedBy {
@@ -43,6 +45,7 @@ impl BlockedBy {
             Self::Owner => "queue_owned_elsewhere",
             Self::Throttled => "throttled",
             Self::Mode => "event_sync_mode",
+            Self::Consent => "project_refused",
         }
     }
 }

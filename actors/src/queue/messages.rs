@@ -1,6 +1,7 @@
 //! The protocol of a project's queue.
 
 use actix::Message;
+use kitty_runtime::consent::Consent;
 use kitty_runtime::inbox::AppendError;
 use kitty_runtime::journal::Cursor;
 use kitty_runtime::lease::OwnerRecord;
@@ -31,6 +32,9 @@ pub enum QueueError {
     /// The queue could not be read.
     #[error("the queue could not be read: {0}. Check the permissions of the state root")]
     Read(#[from] io::Error),
+    /// The project has opted out: nothing of it may leave.
+    #[error("this project has opted out of hosted sync; nothing of it leaves this machine")]
+    OptedOut,
     /// The message needs the lease, which this process does not hold.
     #[error("the queue is not owned by this process; begin work first")]
     NotOwner,
@@ -130,6 +134,11 @@ pub struct FinishWork {
     /// The target whose answers allow segments to be deleted.
     pub target: Option<DeliveryTarget>,
 }
+
+/// Asks whether anything of the project may leave; reads only.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Consent, QueueError>")]
+pub struct GetConsent;
 
 /// Asks how the queue stands; reads only.
 #[derive(Debug, Clone, Copy, Message)]

@@ -11,6 +11,7 @@ use kitty_actors::auth::store::ReadPurpose;
 use kitty_actors::delivery::wire::{Admission, BATCH_ENDPOINT, PROTOCOL_HEADER};
 use kitty_actors::gate::core::{GateCore, Input};
 use kitty_config::ServerUrl;
+use kitty_runtime::consent::Consent;
 use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::outcome::{DeliveryState, OutcomeDetail};
 use kitty_runtime::owner::{Scope, TargetAnswer, now_ms};
@@ -184,7 +185,7 @@ fn explain_target(
     let detail = answer.detail.as_ref();
     let trouble = Some(attempt.message).filter(|message| will_be_sent && !message.is_empty());
     let held = (answer.state == DeliveryState::Held)
-        .then(|| "captured for another account, team or server".to_owned());
+        .then(|| "captured for another account, team or server, or while opted out".to_owned());
     WhyTarget {
         server: answer.target.server.clone(),
         team: answer.target.team.clone(),
@@ -333,6 +334,9 @@ fn would_leave(
     let target = target.or(last.as_ref());
     let mut events = open_events(filesystem, &stored.scope, target, limit)
         .map_err(|error| unreadable(&error))?;
+    if Consent::read(&**filesystem, &stored.scope.paths) == Consent::Refused {
+        events.clear();
+    }
     let gate = GateCore::default();
     events.retain(|(_, event)| stored.refusal(&gate, event).is_none());
     Ok(events)

@@ -10,6 +10,7 @@ use clap::Args;
 use kitty_actors::auth::environment_token;
 use kitty_actors::auth::store::Presence;
 use kitty_config::Settings;
+use kitty_runtime::consent::Consent;
 use kitty_runtime::owner::now_ms;
 use kitty_runtime::snapshot::{ScopeSummary, TargetSummary, summarise};
 use kitty_runtime::status_file::DamageReport;
@@ -31,6 +32,7 @@ struct StatusDocument {
     server_url: Option<String>,
     authenticated: bool,
     project_uuid: Option<String>,
+    consent: &'static str,
     healthy: bool,
     events: u64,
     waiting_in_inbox: u64,
@@ -95,6 +97,7 @@ struct Found {
     server: Option<String>,
     authenticated: bool,
     project: Option<String>,
+    consent: Consent,
     summary: ScopeSummary,
     /// The target that was tried last.
     current: Option<TargetSummary>,
@@ -180,6 +183,12 @@ fn find(invocation: &Invocation) -> Result<Found, Failure> {
             ),
         project: project.map(|project| project.to_string()),
         settings,
+        consent: project.map_or(Consent::Granted, |project| {
+            Consent::read(
+                &*invocation.filesystem,
+                &project::scope(invocation, project).paths,
+            )
+        }),
         summary,
         current,
     })
@@ -192,6 +201,7 @@ fn document(invocation: &Invocation, found: &Found) -> StatusDocument {
         server_url: found.server.clone(),
         authenticated: found.authenticated,
         project_uuid: found.project.clone(),
+        consent: found.consent.as_str(),
         healthy: found.is_healthy(),
         events: found.summary.events,
         waiting_in_inbox: found.summary.waiting_in_inbox,
@@ -225,6 +235,7 @@ fn print(invocation: &Invocation, found: &Found) {
         "Disabled (SPEC_KITTY_ENABLE_SAAS_SYNC=1)"
     };
     row("SaaS Sync", enabled.to_owned());
+    row("Consent", found.consent.as_str().to_owned());
     row(
         "Sync Mode",
         found.settings.event_sync_mode().as_str().to_owned(),
@@ -265,6 +276,9 @@ fn print(invocation: &Invocation, found: &Found) {
     }
     printer.line("");
     printer.line(match found.open() {
+        _ if found.consent == Consent::Refused => {
+            "This project has opted out; nothing of it leaves this machine.".to_owned()
+        }
         0 => "Queue empty -- all events synced.".to_owned(),
         open => format!("{open} event(s) wait; `spec-kitty sync now` delivers them."),
     });
@@ -308,6 +322,6 @@ fn print_target(invocation: &Invocation, target: &TargetSummary, now: u64) {
         printer.line("  ! Some events were refused and are kept; `spec-kitty sync why <event-id>` explains one.");
     }
     if counts.held > 0 {
-        printer.line("  ! Some events were captured for another account, team or server and are not sent here.");
+        printer.line("  ! Some events were captured for another account, team or server, or while this project was opted out, and are not sent here.");
     }
 }
