@@ -47,6 +47,8 @@ variables! {
         "Chooses where the session is kept: `file` (encrypted, shared with the Python CLI) or `keyring`.";
     SPEC_KITTY_DISABLE_SESSION_HOT_PATH = "SPEC_KITTY_DISABLE_SESSION_HOT_PATH", "hints are used",
         "Ignores the token-free session hint and the cached key when `1`.";
+    SPEC_KITTY_DAEMON_IDLE_SECONDS = "SPEC_KITTY_DAEMON_IDLE_SECONDS", "900",
+        "Ends the background daemon after this many seconds without work; whole seconds, at least 1.";
     SPEC_KITTY_QUIET = "SPEC_KITTY_QUIET", "diagnostics go to stderr",
         "Silences every diagnostic when truthy, like `--quiet`.";
     SPEC_KITTY_LOG = "SPEC_KITTY_LOG", "`warn`",

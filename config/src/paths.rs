@@ -122,6 +122,30 @@ impl FileMap {
         self.file("sync").join("daemon").join("owner.json")
     }
 
+    /// `runtime/ipc/` (0700), where the daemon listens.
+    #[must_use]
+    pub fn daemon_ipc(&self) -> PathBuf {
+        self.machine_scope().directory.join("ipc")
+    }
+
+    /// `runtime/ipc/daemon.sock`, the daemon's socket.
+    #[must_use]
+    pub fn daemon_socket(&self) -> PathBuf {
+        self.daemon_ipc().join("daemon.sock")
+    }
+
+    /// `runtime/ipc/daemon.json`, a hint about which process listens; ours alone (0600).
+    #[must_use]
+    pub fn daemon_record(&self) -> PathBuf {
+        self.daemon_ipc().join("daemon.json")
+    }
+
+    /// `runtime/ipc/start.lock`, held while one process starts or stops the daemon; never removed.
+    #[must_use]
+    pub fn daemon_start_lock(&self) -> PathBuf {
+        self.daemon_ipc().join("start.lock")
+    }
+
     /// `projects/`, the stores of the CLI 3.2.7, which takes every directory in it for one of its own;
     /// nothing of ours may lie there (decision 0013).
     #[must_use]
