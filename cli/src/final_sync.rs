@@ -3,6 +3,7 @@
 //! The command's answer is printed before this begins, and nothing here changes it. What is worth
 //! knowing goes to stderr as one diagnostic line, in the words of the Python CLI (reference 6).
 
+use crate::boundary::Boundary;
 use crate::hosted::Hosted;
 use crate::invocation::Invocation;
 use crate::project::scope;
@@ -39,6 +40,11 @@ pub async fn final_sync(
     {
         tracing::debug!(%server, "the server was out of reach a moment ago; events stay queued");
         return clear_inbox(invocation, settings, hosted, project).await;
+    }
+    let boundary = Boundary::look_within(invocation, settings, hosted).await;
+    if let Some(refusal) = boundary.refusal("final sync") {
+        let diagnostic = failed("sync.identity_boundary", &refusal.message);
+        return invocation.printer.diagnostic(&diagnostic);
     }
     let ports = hosted.system.drain(project, &hosted.queue(project));
     let request = DrainRequest {

@@ -11,6 +11,7 @@
 
 mod age;
 mod args;
+mod boundary;
 mod commands;
 pub mod exit;
 mod failure;

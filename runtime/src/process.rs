@@ -66,6 +66,12 @@ impl ProcessIdentity {
     }
 }
 
+/// Tells whether any process has this id; whose it is, an id alone does not say.
+#[must_use]
+pub fn is_taken(pid: u32) -> bool {
+    observe(pid).is_some()
+}
+
 /// What the kernel says about an id.
 struct Observed {
     start: String,

@@ -8,6 +8,7 @@
 
 mod architecture;
 mod auth;
+mod boundary;
 mod capture;
 mod consent;
 mod crash_points;

@@ -1,5 +1,6 @@
 //! `sync now`: delivers what is open, and says exactly what came of it.
 
+use crate::boundary::Boundary;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hosted::{Hosted, within_actors};
@@ -130,6 +131,11 @@ async fn deliver(
     project: ProjectUuid,
 ) -> Result<Drained, Failure> {
     let hosted = Hosted::start(invocation, settings);
+    let boundary = Boundary::look_within(invocation, settings, &hosted).await;
+    if let Some(refusal) = boundary.refusal("spec-kitty sync now") {
+        hosted.shut_down().await;
+        return Err(refusal);
+    }
     let ports = hosted.system.drain(project, &hosted.queue(project));
     let request = DrainRequest {
         purpose: "sync now".to_owned(),

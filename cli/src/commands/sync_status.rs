@@ -1,5 +1,7 @@
 //! `sync status`: how the queue stands, from disk alone.
 
+mod check;
+
 use crate::age::{age, moment};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -19,6 +21,9 @@ use serde::Serialize;
 /// Arguments of `sync status`.
 #[derive(Debug, Args)]
 pub struct SyncStatusArgs {
+    /// Compares this process with the recorded daemon; ends with 2 when they differ
+    #[arg(short, long)]
+    pub check: bool,
     /// Prints one JSON document
     #[arg(long)]
     pub json: bool,
@@ -139,6 +144,9 @@ impl Found {
 /// [`Failure`] when the queue cannot be read.
 pub fn run(invocation: &Invocation, args: &SyncStatusArgs) -> Result<Exit, Failure> {
     let found = find(invocation)?;
+    if args.check {
+        return Ok(check::check(invocation, args, &found));
+    }
     if args.json {
         invocation
             .printer
