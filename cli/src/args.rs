@@ -8,6 +8,7 @@ use crate::commands::mission_create::MissionCreateArgs;
 use crate::commands::state_doctor::StateDoctorArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::sync_consent::ConsentArgs;
+use crate::commands::sync_doctor::SyncDoctorArgs;
 use crate::commands::sync_inspect::{PreviewArgs, WhyArgs};
 use crate::commands::sync_now::SyncNowArgs;
 use crate::commands::sync_status::SyncStatusArgs;
@@ -121,6 +122,8 @@ pub enum SyncCommand {
     Why(WhyArgs),
     /// Shows exactly what would leave this machine
     Preview(PreviewArgs),
+    /// Names everything that keeps events here, with the next step
+    Doctor(SyncDoctorArgs),
     /// Lets events of this project leave that are captured from now on
     OptIn(ConsentArgs),
     /// Keeps everything of this project on this machine
@@ -143,6 +146,7 @@ impl Command {
             Self::Sync(SyncCommand::Why(args)) => args.json,
             Self::Sync(SyncCommand::Preview(args)) => args.json,
             Self::Sync(SyncCommand::OptIn(args) | SyncCommand::OptOut(args)) => args.json,
+            Self::Sync(SyncCommand::Doctor(args)) => args.json,
             Self::Config(ConfigCommand::List { json }) => *json,
             _ => false,
         }
@@ -171,6 +175,7 @@ impl Command {
             Self::Sync(SyncCommand::Preview(args)) => {
                 commands::sync_inspect::preview(invocation, args)
             }
+            Self::Sync(SyncCommand::Doctor(args)) => commands::sync_doctor::run(invocation, args),
             Self::Sync(SyncCommand::OptIn(args)) => {
                 commands::sync_consent::decide(invocation, args, Consent::Granted)
             }

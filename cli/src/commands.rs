@@ -7,6 +7,7 @@ pub mod mission_create;
 pub mod state_doctor;
 pub mod status;
 pub mod sync_consent;
+pub mod sync_doctor;
 pub mod sync_inspect;
 pub mod sync_now;
 pub mod sync_status;

@@ -13,6 +13,7 @@ mod age;
 mod args;
 mod boundary;
 mod commands;
+mod diagnosis;
 pub mod exit;
 mod failure;
 mod final_sync;

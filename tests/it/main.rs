@@ -14,6 +14,7 @@ mod consent;
 mod crash_points;
 mod damage;
 mod delivery;
+mod faults;
 mod final_sync;
 mod generated_pages;
 mod mission_refusals;

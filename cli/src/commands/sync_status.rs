@@ -2,6 +2,8 @@
 
 mod check;
 
+pub(super) use check::legacy_queues;
+
 use crate::age::{age, moment};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -97,15 +99,15 @@ impl From<&TargetSummary> for TargetDocument {
 }
 
 /// What the command found out; nothing of it needs sled, a lock or the network.
-struct Found {
+pub(super) struct Found {
     settings: Settings,
     server: Option<String>,
     authenticated: bool,
     project: Option<String>,
-    consent: Consent,
-    summary: ScopeSummary,
+    pub(super) consent: Consent,
+    pub(super) summary: ScopeSummary,
     /// The target that was tried last.
-    current: Option<TargetSummary>,
+    pub(super) current: Option<TargetSummary>,
 }
 
 impl Found {
@@ -158,7 +160,8 @@ pub fn run(invocation: &Invocation, args: &SyncStatusArgs) -> Result<Exit, Failu
     Ok(Exit::Success)
 }
 
-fn find(invocation: &Invocation) -> Result<Found, Failure> {
+/// Looks at everything that lies on disk; changes nothing.
+pub(super) fn find(invocation: &Invocation) -> Result<Found, Failure> {
     let settings = invocation.settings();
     let project = project::known_identity(invocation).ok().flatten();
     let summary = match project {

@@ -117,7 +117,8 @@ fn record(record: &OwnerRecord) -> Map<String, Value> {
     shown
 }
 
-fn legacy_queues(invocation: &Invocation) -> Vec<String> {
+/// Names the queues of the Python CLI that lie in the state root.
+pub(in crate::commands) fn legacy_queues(invocation: &Invocation) -> Vec<String> {
     let map = &invocation.map;
     [map.legacy_queue(), map.legacy_queues()]
         .into_iter()
