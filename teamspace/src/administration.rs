@@ -1,7 +1,9 @@
-//! What an operator does beside the running server: accounts, counts, exports.
+//! What an operator does beside the running server: accounts, issues, counts, exports.
 
+mod issue_seed;
 mod new_account;
 
+pub use issue_seed::{IssueSeed, SeedReport};
 pub use new_account::NewAccount;
 
 use self::new_account::normal_email;
@@ -48,6 +50,12 @@ pub enum AdministrationError {
     /// The slug is that of somebody's Private Teamspace.
     #[error("{0} is a Private Teamspace, which nobody can join; choose another slug")]
     NotShareable(String),
+    /// The team has no binding of this reference.
+    #[error("the team has no tracker binding {0}; see the tracker's status for those it has")]
+    UnknownBinding(String),
+    /// The issues cannot be put into the tracker.
+    #[error("the issues cannot be taken: {0}; correct them and try again")]
+    Seed(String),
     /// The export could not be written.
     #[error("cannot write the export: {0}; check the disk and start it again")]
     Output(#[source] io::Error),

@@ -14,7 +14,8 @@ const PAUSE_WHEN_BUSY: u32 = 2;
 /// A refusal of the API.
 ///
 /// The body is one JSON object with `error` and `error_code` (the code), `error_category`,
-/// `message` (for people, naming the next step), `retryable`, and what the code adds to it.
+/// `message` (for people, naming the next step), `retryable`, `user_action_required`, and what the
+/// code adds to it.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -23,6 +24,7 @@ pub(crate) struct ApiError {
     message: String,
     retryable: bool,
     retry_after: Option<u32>,
+    user_action: bool,
     challenge: bool,
     allow: Option<&'static str>,
     extra: Map<String, Value>,
@@ -43,6 +45,7 @@ impl ApiError {
             message: message.into(),
             retryable: false,
             retry_after: None,
+            user_action: false,
             challenge: false,
             allow: None,
             extra: Map::new(),
@@ -58,6 +61,7 @@ impl ApiError {
     pub(crate) fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::UNAUTHORIZED, code, "authentication", message);
         error.challenge = true;
+        error.user_action = true;
         error
     }
 
@@ -107,10 +111,35 @@ impl ApiError {
         self
     }
 
+    /// Says that a person has to do something before the request can succeed.
+    pub(crate) const fn for_people(mut self) -> Self {
+        self.user_action = true;
+        self
+    }
+
     /// Adds a member to the body.
     pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
         self.extra.insert(key.to_owned(), value);
         self
+    }
+}
+
+impl ApiError {
+    /// Returns the JSON object that says what is wrong.
+    pub(crate) fn body(&self) -> Map<String, Value> {
+        let mut body = Map::from_iter([
+            ("error".to_owned(), json!(self.code)),
+            ("error_code".to_owned(), json!(self.code)),
+            ("error_category".to_owned(), json!(self.category)),
+            ("message".to_owned(), json!(self.message)),
+            ("retryable".to_owned(), json!(self.retryable)),
+            ("user_action_required".to_owned(), json!(self.user_action)),
+        ]);
+        if let Some(seconds) = self.retry_after {
+            body.insert("retry_after_seconds".to_owned(), json!(seconds));
+        }
+        body.extend(self.extra.clone());
+        body
     }
 }
 
@@ -126,17 +155,6 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut body = Map::from_iter([
-            ("error".to_owned(), json!(self.code)),
-            ("error_code".to_owned(), json!(self.code)),
-            ("error_category".to_owned(), json!(self.category)),
-            ("message".to_owned(), json!(self.message)),
-            ("retryable".to_owned(), json!(self.retryable)),
-        ]);
-        if let Some(seconds) = self.retry_after {
-            body.insert("retry_after_seconds".to_owned(), json!(seconds));
-        }
-        body.extend(self.extra.clone());
         let mut response = HttpResponse::build(self.status);
         insert_retry_after(&mut response, self.retry_after);
         if self.challenge {
@@ -145,7 +163,7 @@ impl ResponseError for ApiError {
         if let Some(allow) = self.allow {
             response.insert_header((ALLOW, allow));
         }
-        response.json(body)
+        response.json(self.body())
     }
 }
 

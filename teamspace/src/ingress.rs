@@ -4,11 +4,16 @@
 //! (401), the protocol version (412), the Private Teamspace (403), the body's size (413) and form
 //! (400). Then every event is judged for itself, what passed is stored in one transaction, and the
 //! answer names the fate of each event in the order of the request.
+//!
+//! Events that come over a WebSocket (`crate::websocket`) pass the same judge and the same store.
 
 mod batch;
 mod event;
 mod sync_health;
 mod teamspace;
+
+pub(crate) use event::{Judge, Judged, Rejection};
+pub(crate) use teamspace::{private_team, require_protocol, team_mismatch};
 
 use crate::routing;
 use actix_web::web::ServiceConfig;

@@ -2,7 +2,8 @@
 //!
 //! One process, one SQLite file. It answers what the spec-kitty runtime and the Python CLI 3.2.x
 //! ask of a hosted Teamspace: login by device code or browser, rotating sessions, ingress of event
-//! batches, and a reading API beside a plain page.
+//! batches and of single events over a WebSocket, a reading API beside a plain page, and a tracker
+//! whose issues it holds itself.
 //!
 //! What it promises:
 //!
@@ -43,14 +44,17 @@ mod read;
 mod request;
 mod routes;
 mod routing;
+mod sealed;
 mod secret;
 mod server;
 mod state;
 mod store;
 mod time;
+mod tracker;
+mod websocket;
 
 pub use accounts::{Account, Team};
-pub use administration::{Administration, AdministrationError, NewAccount};
+pub use administration::{Administration, AdministrationError, IssueSeed, NewAccount, SeedReport};
 pub use data_directory::DataDirectoryError;
 pub use limits::Limits;
 pub use options::{DEFAULT_OWNER_EMAIL, DEFAULT_PORT, Lifetimes, Options};

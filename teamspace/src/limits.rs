@@ -32,6 +32,15 @@ pub struct Limits {
     pub max_page_events: u32,
     /// The bytes of envelopes after which a page of the reading API ends early.
     pub max_page_bytes: usize,
+    /// The most bytes of the body of a tracker request.
+    pub max_tracker_body_bytes: usize,
+    /// The most items in one push to a tracker.
+    pub max_tracker_items: usize,
+    /// The most issues a push or run may touch to be answered at once; a larger one is answered
+    /// with 202 and carried out afterwards, and `None` makes every one such an operation.
+    pub max_inline_tracker_items: Option<usize>,
+    /// The most open WebSockets.
+    pub max_websockets: usize,
     /// How often one address may fail to approve per minute.
     pub max_failed_approvals_per_minute: u32,
     /// The most open connections per worker.
@@ -57,6 +66,10 @@ impl Default for Limits {
             max_pending_devices: 1_000,
             max_page_events: 1_000,
             max_page_bytes: 4 * 1024 * 1024,
+            max_tracker_body_bytes: 1024 * 1024,
+            max_tracker_items: 1_000,
+            max_inline_tracker_items: Some(200),
+            max_websockets: 256,
             max_failed_approvals_per_minute: 10,
             max_connections: 1_024,
             body_deadline: Duration::from_secs(30),

@@ -73,6 +73,13 @@ pub struct Lifetimes {
     pub poll_interval: Duration,
     /// An authorization code of the browser flow: 60 seconds.
     pub authorization_code: Duration,
+    /// A tracker resource that was offered for binding: 10 minutes.
+    pub tracker_candidate: Duration,
+    /// A token that opens a WebSocket: 5 minutes.
+    pub websocket_token: Duration,
+    /// The time between two pings of a WebSocket; one that answers none of three is closed: 30
+    /// seconds.
+    pub websocket_ping: Duration,
     /// A signed-in browser on the overview page: 8 hours.
     pub page_session: Duration,
 }
@@ -86,6 +93,9 @@ impl Default for Lifetimes {
             device_code: Duration::from_secs(900),
             poll_interval: Duration::from_secs(5),
             authorization_code: Duration::from_secs(60),
+            tracker_candidate: Duration::from_secs(600),
+            websocket_token: Duration::from_secs(300),
+            websocket_ping: Duration::from_secs(30),
             page_session: Duration::from_secs(8 * 3_600),
         }
     }

@@ -161,6 +161,11 @@ impl Fields {
         Ok(value.filter(|value| !value.is_empty()))
     }
 
+    /// Tells whether any field has such a name.
+    pub(crate) fn any_named(&self, is: impl Fn(&str) -> bool) -> bool {
+        self.0.iter().any(|(name, _)| is(name))
+    }
+
     /// Returns the first value of a field, or nothing as an empty text; for pages.
     pub(crate) fn first(&self, name: &str) -> Cow<'_, str> {
         let found = self.0.iter().find(|(key, _)| key == name);

@@ -2,7 +2,7 @@
 
 use crate::errors::ApiError;
 use crate::state::State;
-use crate::{health, identity, ingress, oauth, pages, read};
+use crate::{health, identity, ingress, oauth, pages, read, tracker, websocket};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
@@ -19,6 +19,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     identity::routes(config);
     ingress::routes(config);
     read::routes(config);
+    tracker::routes(config);
+    websocket::routes(config);
     pages::routes(config);
 }
 

@@ -4,11 +4,12 @@ use crate::administration::Administration;
 use crate::data_directory::{DataDirectory, DataDirectoryError, DirectoryLock};
 use crate::options::Options;
 use crate::routing::not_found;
-use crate::secret::ApprovalKey;
+use crate::sealed::Sealer;
+use crate::secret::{ApprovalKey, NoRandomness};
 use crate::state::State;
 use crate::store::{AccountDraft, Store, StoreError, StoreOpenError};
 use crate::time::Moment;
-use crate::{email, routes};
+use crate::{email, routes, tracker};
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{NormalizePath, from_fn};
 use actix_web::web::Data;
@@ -53,6 +54,9 @@ pub enum StartError {
     /// The email of the first account is not one.
     #[error("'{0}' is not an email address; give one such as owner@example.com")]
     OwnerEmail(String),
+    /// The operating system gave no random bytes.
+    #[error("cannot make a key for this run: {0}")]
+    Randomness(String),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; is another program using the port?")]
     Bind {
@@ -61,6 +65,12 @@ pub enum StartError {
         /// The operating system's reason.
         source: io::Error,
     },
+}
+
+impl From<NoRandomness> for StartError {
+    fn from(error: NoRandomness) -> Self {
+        Self::Randomness(error.to_string())
+    }
 }
 
 /// A server that answers; stopped by [`RunningServer::stop`], or hard when it is dropped.
@@ -92,6 +102,7 @@ pub async fn start(options: Options) -> Result<RunningServer, StartError> {
         address: options.bind,
         source,
     };
+    let sealer = Sealer::random()?;
     let listener = TcpListener::bind(options.bind).map_err(bind_failed)?;
     let address = listener.local_addr().map_err(bind_failed)?;
     let url = format!("http://{}", reachable(address));
@@ -106,9 +117,16 @@ pub async fn start(options: Options) -> Result<RunningServer, StartError> {
         );
     }
     let public_url = public_url.unwrap_or_else(|| url.clone());
-    let state = Data::new(State::new(store, approval_key, public_url, &options));
+    let state = Data::new(State::new(
+        store,
+        approval_key,
+        public_url,
+        sealer,
+        &options,
+    ));
     let server = serve(listener, state.clone(), &options).map_err(bind_failed)?;
     let handle = server.handle();
+    tokio::spawn(tracker::resume(state.clone().into_inner()));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "the Teamspace server answers");
     Ok(RunningServer {
         address,
@@ -227,6 +245,7 @@ impl RunningServer {
     /// the database and gives the data directory free. Takes less than two seconds.
     pub async fn stop(self) {
         self.handle.pause().await;
+        self.state.stopping.send_replace(true);
         let finished = self.state.finish_requests(GRACE).await;
         // The workers still run, because it is they who hand connections back to the store.
         self.state.store.close().await;

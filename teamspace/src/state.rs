@@ -4,11 +4,13 @@ use crate::approval::Attempts;
 use crate::limits::Limits;
 use crate::options::{Lifetimes, Options};
 use crate::pages::PageSessions;
+use crate::sealed::Sealer;
 use crate::secret::ApprovalKey;
 use crate::store::Store;
 use crate::time::{Moment, SharedTime};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, watch};
 
 /// More requests than all connections of all workers together can carry.
 const MOST_REQUESTS: u32 = 1 << 20;
@@ -25,6 +27,11 @@ pub(crate) struct State {
     pub(crate) approval_key: ApprovalKey,
     pub(crate) attempts: Attempts,
     pub(crate) page_sessions: PageSessions,
+    pub(crate) sealer: Sealer,
+    /// Bounds how many WebSockets are open.
+    pub(crate) websockets: Arc<Semaphore>,
+    /// Becomes true when the server is stopping, so that what stays open closes.
+    pub(crate) stopping: watch::Sender<bool>,
     /// Bounds the memory that batches take while they are unpacked and stored.
     batches: Semaphore,
     /// Bounds the memory that bodies take as they arrive, in units of [`ROOM_UNIT`].
@@ -42,13 +49,17 @@ impl State {
         store: Store,
         approval_key: ApprovalKey,
         public_url: String,
+        sealer: Sealer,
         options: &Options,
     ) -> Self {
         Self {
+            sealer,
             store,
             approval_key,
             attempts: Attempts::new(options.limits.max_failed_approvals_per_minute),
             page_sessions: PageSessions::default(),
+            websockets: Arc::new(Semaphore::new(options.limits.max_websockets)),
+            stopping: watch::Sender::new(false),
             batches: Semaphore::new(options.limits.concurrent_batches.max(1)),
             bodies: Semaphore::new(body_units(&options.limits)),
             requests: Semaphore::new(MOST_REQUESTS as usize),

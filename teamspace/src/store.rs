@@ -15,6 +15,7 @@ mod events;
 mod reading;
 mod sessions;
 mod tallies;
+pub(crate) mod tracker;
 
 pub(crate) use accounts::{AccountDraft, AccountRefusal, TeamDraft};
 pub(crate) use codes::{AuthorizationCode, CodeExchange};

@@ -9,6 +9,8 @@
 mod bounds;
 #[path = "server/crash.rs"]
 mod crash;
+#[path = "server/crew.rs"]
+mod crew;
 #[path = "server/house.rs"]
 mod house;
 #[path = "server/ingress.rs"]
@@ -25,3 +27,11 @@ mod pages;
 mod reading;
 #[path = "server/tokens.rs"]
 mod tokens;
+#[path = "server/tracker.rs"]
+mod tracker;
+#[path = "server/tracker_binding.rs"]
+mod tracker_binding;
+#[path = "server/tracker_writes.rs"]
+mod tracker_writes;
+#[path = "server/websocket.rs"]
+mod websocket;

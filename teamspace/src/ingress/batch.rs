@@ -205,10 +205,7 @@ fn fate(recorded: Recorded) -> Result<&'static str, Rejection> {
     match recorded {
         Recorded::Stored => Ok("success"),
         Recorded::Duplicate => Ok("duplicate"),
-        Recorded::Divergent => Err(Rejection::new(
-            "divergent_duplicate",
-            "another event is stored under this event_id; the stored one stays",
-        )),
+        Recorded::Divergent => Err(Rejection::divergent()),
     }
 }
 

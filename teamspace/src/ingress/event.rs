@@ -11,38 +11,46 @@ const LONGEST_ID: usize = 128;
 
 /// An event that was read, and what is to become of it.
 #[derive(Debug)]
-pub(super) struct Judged {
+pub(crate) struct Judged {
     /// The id as it was sent; `None` when there is no usable one.
-    pub(super) event_id: Option<String>,
-    pub(super) verdict: Result<NewEvent, Rejection>,
+    pub(crate) event_id: Option<String>,
+    pub(crate) verdict: Result<NewEvent, Rejection>,
 }
 
 /// Why an event cannot be stored, ever.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Rejection {
-    pub(super) category: &'static str,
-    pub(super) message: String,
+pub(crate) struct Rejection {
+    pub(crate) category: &'static str,
+    pub(crate) message: String,
 }
 
 impl Rejection {
-    pub(super) fn new(category: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(category: &'static str, message: impl Into<String>) -> Self {
         Self {
             category,
             message: message.into(),
         }
     }
+
+    /// Refuses an event whose id is that of another one.
+    pub(crate) fn divergent() -> Self {
+        Self::new(
+            "divergent_duplicate",
+            "another event is stored under this event_id; the stored one stays",
+        )
+    }
 }
 
 /// What events are judged by.
 #[derive(Debug)]
-pub(super) struct Judge<'a> {
-    pub(super) team: &'a Team,
-    pub(super) max_event_bytes: usize,
+pub(crate) struct Judge<'a> {
+    pub(crate) team: &'a Team,
+    pub(crate) max_event_bytes: usize,
 }
 
 impl Judge<'_> {
     /// Judges one item of a batch.
-    pub(super) fn judge(&self, item: &str) -> Judged {
+    pub(crate) fn judge(&self, item: &str) -> Judged {
         let filed = FiledUnder::read(item);
         let event_id = filed.as_ref().and_then(FiledUnder::event_id);
         let event_id = event_id.filter(|id| !id.trim().is_empty() && id.len() <= LONGEST_ID);

@@ -21,7 +21,7 @@ const UPGRADE_GUIDANCE: &str = "Use a client that speaks sync protocol 2: the sp
 const MISSING_PRIVATE_TEAM: &str = "direct_ingress_missing_private_team";
 
 /// Refuses a client whose protocol has another major version, or that does not tell (412).
-pub(super) fn require_protocol(request: &HttpRequest) -> Result<(), ApiError> {
+pub(crate) fn require_protocol(request: &HttpRequest) -> Result<(), ApiError> {
     let version = header(request, PROTOCOL_HEADER).unwrap_or_default();
     let mut numbers = version.split('.');
     let numeric = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -46,19 +46,11 @@ pub(super) fn require_protocol(request: &HttpRequest) -> Result<(), ApiError> {
 }
 
 /// Returns the Private Teamspace of an account; only that one receives events (403 without).
-pub(super) fn receiving_team<'a>(
+pub(crate) fn receiving_team<'a>(
     request: &HttpRequest,
     account: &'a Account,
 ) -> Result<&'a Team, ApiError> {
-    let Some(team) = account.private_team() else {
-        return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            MISSING_PRIVATE_TEAM,
-            MISSING_PRIVATE_TEAM,
-            "this account has no Private Teamspace, and shared teams receive no events; have the \
-             server's operator make one",
-        ));
-    };
+    let team = private_team(account)?;
     let named = request.headers().get(TEAM_HEADER);
     let matches = named.is_none_or(|named| {
         let named = named.to_str().unwrap_or_default().trim();
@@ -67,11 +59,29 @@ pub(super) fn receiving_team<'a>(
     if matches {
         return Ok(team);
     }
-    Err(ApiError::new(
+    Err(team_mismatch())
+}
+
+/// Returns the Private Teamspace of an account (403 without).
+pub(crate) fn private_team(account: &Account) -> Result<&Team, ApiError> {
+    account.private_team().ok_or_else(|| {
+        ApiError::new(
+            StatusCode::FORBIDDEN,
+            MISSING_PRIVATE_TEAM,
+            MISSING_PRIVATE_TEAM,
+            "this account has no Private Teamspace, and shared teams receive no events; have the \
+             server's operator make one",
+        )
+    })
+}
+
+/// Refuses a client that means another team than the Private Teamspace of its account.
+pub(crate) fn team_mismatch() -> ApiError {
+    ApiError::new(
         StatusCode::FORBIDDEN,
         "team_mismatch",
         "team_mismatch",
-        "X-Team-Slug does not name this account's Private Teamspace; leave it out, or log in to \
-         the account that the events belong to",
-    ))
+        "the request does not name this account's Private Teamspace; leave X-Team-Slug out, or \
+         log in to the account that the events belong to",
+    )
 }

@@ -188,6 +188,23 @@ impl Store {
         Ok(revoked.rows_affected())
     }
 
+    /// Tells whether a session is still open.
+    pub(crate) async fn session_is_open(
+        &self,
+        session_id: &str,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let open: Option<i64> = sqlx::query_scalar(
+            "SELECT 1 FROM sessions \
+             WHERE session_id = $1 AND revoked_at IS NULL AND refresh_expires_at > $2",
+        )
+        .bind(session_id)
+        .bind(now.millis())
+        .fetch_optional(self.read())
+        .await?;
+        Ok(open.is_some())
+    }
+
     /// Finds out what an access token is worth now.
     pub(crate) async fn access(&self, token: &str, now: Moment) -> Result<AccessState, StoreError> {
         let row = sqlx::query(

@@ -141,7 +141,7 @@ async fn a_database_of_a_newer_release_is_refused_by_server_and_administration()
     house.server.stop().await;
     let mut other = other_program(&options.data_dir).await;
     let newer = "INSERT INTO _sqlx_migrations SELECT 999, description, installed_on, success, \
-                 checksum, execution_time FROM _sqlx_migrations";
+                 checksum, execution_time FROM _sqlx_migrations WHERE version = 1";
     sqlx::raw_sql(newer).execute(&mut other).await.unwrap();
     other.close().await.unwrap();
     let opened = Administration::open(&options.data_dir).await.unwrap_err();
