@@ -8,11 +8,13 @@ use crate::commands::mission_create::MissionCreateArgs;
 use crate::commands::state_doctor::StateDoctorArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::sync_consent::ConsentArgs;
+use crate::commands::sync_daemon::DaemonCommand;
 use crate::commands::sync_doctor::SyncDoctorArgs;
 use crate::commands::sync_inspect::{PreviewArgs, WhyArgs};
 use crate::commands::sync_now::SyncNowArgs;
 use crate::commands::sync_status::SyncStatusArgs;
 use crate::commands::teamspace::TeamspaceCommand;
+use crate::commands::tracker::{IssueSearchArgs, TrackerCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
@@ -80,6 +82,19 @@ pub enum Command {
     /// Appends events until it is killed (used by `demo`)
     #[command(hide = true)]
     DemoBurst(BurstArgs),
+    /// What exists only where hosted sync is on; `command_line` adds it to the description
+    #[command(skip)]
+    Hosted(HostedCommand),
+}
+
+/// The commands that do not exist on a machine that has not opted in.
+#[derive(Debug, Subcommand)]
+pub enum HostedCommand {
+    /// Hosted SaaS tracker commands
+    #[command(subcommand)]
+    Tracker(TrackerCommand),
+    /// Searches the issues of a tracker
+    IssueSearch(IssueSearchArgs),
 }
 
 /// `agent …`
@@ -116,6 +131,11 @@ pub enum StateCommand {
 pub enum SyncCommand {
     /// Delivers everything that waits
     Now(SyncNowArgs),
+    /// Delivers everything that waits, once, without the daemon
+    Run(SyncNowArgs),
+    /// Delivers in the background
+    #[command(subcommand)]
+    Daemon(DaemonCommand),
     /// Shows how the queue stands
     Status(SyncStatusArgs),
     /// Explains where one event is and why
@@ -141,13 +161,16 @@ impl Command {
             Self::Doctor(DoctorCommand::StateRoots(args))
             | Self::State(StateCommand::Doctor(args)) => args.json,
             Self::Status(args) => args.json,
-            Self::Sync(SyncCommand::Now(args)) => args.json,
+            Self::Sync(SyncCommand::Now(args) | SyncCommand::Run(args)) => args.json,
+            Self::Sync(SyncCommand::Daemon(command)) => command.wants_json(),
             Self::Sync(SyncCommand::Status(args)) => args.json,
             Self::Sync(SyncCommand::Why(args)) => args.json,
             Self::Sync(SyncCommand::Preview(args)) => args.json,
             Self::Sync(SyncCommand::OptIn(args) | SyncCommand::OptOut(args)) => args.json,
             Self::Sync(SyncCommand::Doctor(args)) => args.json,
             Self::Config(ConfigCommand::List { json }) => *json,
+            Self::Hosted(HostedCommand::Tracker(command)) => command.wants_json(),
+            Self::Hosted(HostedCommand::IssueSearch(args)) => args.json,
             _ => false,
         }
     }
@@ -169,7 +192,12 @@ impl Command {
                 commands::state_doctor::run(invocation, args)
             }
             Self::Status(args) => commands::status::run(invocation, args),
-            Self::Sync(SyncCommand::Now(args)) => commands::sync_now::run(invocation, args),
+            Self::Sync(SyncCommand::Now(args) | SyncCommand::Run(args)) => {
+                commands::sync_now::run(invocation, args)
+            }
+            Self::Sync(SyncCommand::Daemon(command)) => {
+                commands::sync_daemon::run(invocation, command)
+            }
             Self::Sync(SyncCommand::Status(args)) => commands::sync_status::run(invocation, args),
             Self::Sync(SyncCommand::Why(args)) => commands::sync_inspect::why(invocation, args),
             Self::Sync(SyncCommand::Preview(args)) => {
@@ -187,6 +215,12 @@ impl Command {
             Self::Completions { shell } => crate::generated::completions(invocation, *shell),
             Self::Man { directory } => crate::generated::manual(invocation, directory),
             Self::DemoBurst(args) => commands::demo::burst(invocation, args),
+            Self::Hosted(HostedCommand::Tracker(command)) => {
+                commands::tracker::run(invocation, command)
+            }
+            Self::Hosted(HostedCommand::IssueSearch(args)) => {
+                commands::tracker::issue_search(invocation, args)
+            }
         }
     }
 }

@@ -173,15 +173,16 @@ impl Boundary {
     }
 
     /// Returns the refusal of a command that would send something.
+    ///
+    /// What a dead daemon left is named by the check and refuses nothing: a daemon that was killed must
+    /// not keep the next command from delivering. A record that cannot be read may be anybody's.
     #[must_use]
     pub fn refusal(&self, command: &str) -> Option<Failure> {
-        if self.holds() {
+        let is_unreadable = matches!(self.record, OwnerRecord::Unreadable(_));
+        if self.mismatches.is_empty() && !is_unreadable {
             return None;
         }
-        let orphans = u8::from(matches!(
-            self.record,
-            OwnerRecord::Orphan(_) | OwnerRecord::Unreadable(_)
-        ));
+        let unreadable = u8::from(is_unreadable);
         let fields: Vec<&str> = self.mismatches.iter().map(|found| found.field).collect();
         let named = if fields.is_empty() {
             String::new()
@@ -190,7 +191,7 @@ impl Boundary {
         };
         let message = format!(
             "Refusing `{command}`. Sync boundary refused: {} mismatched field(s){named}; \
-             {orphans} orphan daemon record(s).",
+             {unreadable} unreadable daemon record(s).",
             fields.len()
         );
         let failure = Failure::new("identity_boundary", message).exit(crate::exit::Exit::Refused);

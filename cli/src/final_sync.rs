@@ -1,9 +1,11 @@
 //! The final sync: one try to deliver after a local command, bounded and never in its way.
 //!
+//! A daemon that answers takes the project over; without one the try is made here.
 //! The command's answer is printed before this begins, and nothing here changes it. What is worth
 //! knowing goes to stderr as one diagnostic line, in the words of the Python CLI (reference 6).
 
 use crate::boundary::Boundary;
+use crate::daemon::control::hand_over;
 use crate::hosted::Hosted;
 use crate::invocation::Invocation;
 use crate::project::scope;
@@ -24,6 +26,7 @@ const LONG_INBOX: u64 = 1000;
 
 /// Tries to deliver what a project has stored, within the configured time.
 ///
+/// A live daemon is told and nothing else is done; one that is silent costs a quarter of a second.
 /// A server that is known to be out of reach is left alone: the command is not held up again.
 pub async fn final_sync(
     invocation: &Invocation,
@@ -32,6 +35,9 @@ pub async fn final_sync(
     project: ProjectUuid,
 ) {
     if settings.event_sync_mode() != EventSyncMode::Teamspace {
+        return;
+    }
+    if hand_over(invocation, settings, project) {
         return;
     }
     let now = now_ms(&invocation.time);

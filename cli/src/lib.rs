@@ -12,7 +12,10 @@
 mod age;
 mod args;
 mod boundary;
+mod command_line;
 mod commands;
+mod daemon;
+mod daemon_policy;
 mod diagnosis;
 pub mod exit;
 mod failure;
@@ -23,12 +26,11 @@ mod invocation;
 mod printer;
 mod project;
 
-use args::Cli;
-use clap::Parser as _;
 use clap::error::{ContextKind, ErrorKind};
 use exit::Exit;
 use failure::Failure;
 use invocation::Invocation;
+use kitty_config::policy::HostedSync;
 use kitty_config::{Environment, env};
 use printer::Printer;
 use std::ffi::OsString;
@@ -44,7 +46,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     printer::install_panic_line();
     let silent = quiet || names(&arguments, "--json");
     printer::install_log(environment.text(env::SPEC_KITTY_LOG), silent);
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match command_line::parse(&arguments, HostedSync::decide(&environment)) {
         Ok(cli) => cli,
         Err(error) => return usage(printer, &error).into(),
     };

@@ -49,6 +49,19 @@ impl Printer {
         write_line(&mut io::stderr().lock(), text.as_ref());
     }
 
+    /// Asks a person at a terminal and returns the answer; `None` when nobody can answer.
+    pub fn ask(self, question: &str) -> Option<String> {
+        if !io::stdin().is_terminal() {
+            return None;
+        }
+        write_text(&mut io::stderr().lock(), question);
+        let mut answer = String::new();
+        match io::stdin().read_line(&mut answer) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(answer.trim().to_owned()),
+        }
+    }
+
     /// Promises exactly one JSON document.
     pub const fn json(self) -> JsonOut {
         JsonOut { _only_finish: () }
@@ -76,10 +89,12 @@ impl JsonOut {
 
 /// Writes and forgets about readers that went away; nothing else can be done about stdout.
 fn write_line(out: &mut impl Write, text: &str) {
-    let written = out
-        .write_all(text.as_bytes())
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.flush());
+    write_text(out, &format!("{text}\n"));
+}
+
+/// Writes without ending the line.
+fn write_text(out: &mut impl Write, text: &str) {
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     if let Err(error) = written
         && error.kind() != io::ErrorKind::BrokenPipe
     {

@@ -49,6 +49,8 @@ variables! {
         "Ignores the token-free session hint and the cached key when `1`.";
     SPEC_KITTY_DAEMON_IDLE_SECONDS = "SPEC_KITTY_DAEMON_IDLE_SECONDS", "900",
         "Ends the background daemon after this many seconds without work; whole seconds, at least 1.";
+    SPEC_KITTY_DAEMON_HEARTBEAT_SECONDS = "SPEC_KITTY_DAEMON_HEARTBEAT_SECONDS", "300",
+        "Lets the background daemon say that a checkout is worked in, with a delivery and at most once in this many seconds.";
     SPEC_KITTY_QUIET = "SPEC_KITTY_QUIET", "diagnostics go to stderr",
         "Silences every diagnostic when truthy, like `--quiet`.";
     SPEC_KITTY_LOG = "SPEC_KITTY_LOG", "`warn`",

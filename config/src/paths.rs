@@ -202,6 +202,21 @@ impl FileMap {
     }
 }
 
+/// Returns the service file of a user's login, the only file of ours outside state root and
+/// repositories: a systemd unit on Linux, a launchd agent on macOS, elsewhere nothing.
+#[must_use]
+pub fn login_service(home: &Path) -> Option<PathBuf> {
+    if cfg!(target_os = "linux") {
+        let units = home.join(".config").join("systemd").join("user");
+        Some(units.join("spec-kitty-sync.service"))
+    } else if cfg!(target_os = "macos") {
+        let agents = home.join("Library").join("LaunchAgents");
+        Some(agents.join("dev.spec-kitty.sync.plist"))
+    } else {
+        None
+    }
+}
+
 /// The files of the session store, shared with the Python CLI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthPaths {

@@ -1,6 +1,7 @@
-//! Where the project is, and what its `.kittify/config.yaml` says. Read-only.
+//! Where the project is, and what its `.kittify/config.yaml` says; only `tracker` writes.
 
 mod config;
+pub mod tracker;
 
 pub use config::{ConfigProblem, ProjectConfig, ProjectSection};
 

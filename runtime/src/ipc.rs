@@ -6,12 +6,16 @@
 
 mod client;
 mod frame;
+#[cfg(unix)]
+mod handshake;
 pub mod protocol;
 mod server;
 #[cfg(unix)]
 mod socket;
 
 pub use client::{Conversation, ask, converse};
+#[cfg(unix)]
+pub use handshake::{Birth, Midwife, announce, midwife};
 pub use protocol::{Answer, Greeting, Health, PROTOCOL_VERSION, Request};
 pub use server::{Reply, Server};
 

@@ -72,6 +72,14 @@ pub fn is_taken(pid: u32) -> bool {
     observe(pid).is_some()
 }
 
+/// Makes this process the leader of a session of its own, so that no terminal ends it.
+///
+/// A process that leads a group already stays where it is.
+pub fn detach() {
+    #[cfg(unix)]
+    let _ = rustix::process::setsid();
+}
+
 /// What the kernel says about an id.
 struct Observed {
     start: String,

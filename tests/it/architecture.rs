@@ -6,6 +6,7 @@
 
 mod code_rules;
 mod crate_rules;
+mod daemon_rules;
 mod document_rules;
 mod lexer;
 mod source;

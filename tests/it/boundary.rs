@@ -106,7 +106,7 @@ fn every_field_that_differs_is_named_and_stops_a_delivery_before_a_byte_leaves()
 }
 
 #[test]
-fn what_a_dead_daemon_left_and_what_nobody_can_read_is_named_and_refused() {
+fn what_a_dead_daemon_left_is_named_and_what_nobody_can_read_is_refused() {
     let server = ScriptedServer::start();
     let sandbox = machine(&server);
     // No process has this id: it is beyond what the kernel gives.
@@ -116,7 +116,7 @@ fn what_a_dead_daemon_left_and_what_nobody_can_read_is_named_and_refused() {
         .expect_code(2)
         .json();
     assert_eq!(check["daemon_owner_record"]["status"], "orphan");
-    refused(&sandbox, &server);
+    server.be_honest(BATCH);
     for garbage in ["", "{", "[]", "{}", "\u{0}\u{0}"] {
         write(&sandbox.map().daemon_owner(), garbage);
         let check = sandbox
@@ -130,6 +130,10 @@ fn what_a_dead_daemon_left_and_what_nobody_can_read_is_named_and_refused() {
         let run = refused(&sandbox, &server);
         assert!(run.stderr.contains("sync daemon stop"), "{run:?}");
     }
+    // What a dead daemon left keeps nobody from delivering.
+    write(&sandbox.map().daemon_owner(), r#"{"pid":4194305}"#);
+    let now = sandbox.json(&["sync", "now", "--json"]);
+    assert_eq!(now["delivered"], 3, "{now}");
 }
 
 #[test]

@@ -13,7 +13,9 @@ fn opted_in(server: &ScriptedServer) -> Sandbox {
 
 fn slugs(server: &ScriptedServer) -> Vec<String> {
     let batches = server.batches();
-    let events = batches.iter().flat_map(|batch| batch.events());
+    let events = batches
+        .iter()
+        .flat_map(super::support::scripted_server::Received::events);
     let slug = |event: &String| {
         let event: Value = serde_json::from_str(event).unwrap();
         event["payload"]["mission_slug"].as_str().map(str::to_owned)

@@ -164,16 +164,16 @@ fn owner(pipeline: &Pipeline) -> ScopeOwner {
 }
 
 #[test]
-fn delivering_twice_as_many_events_takes_about_twice_as_long() {
+fn delivering_four_times_as_many_events_takes_nowhere_near_sixteen_times_as_long() {
     let (mut small, mut large) = (Duration::MAX, Duration::MAX);
-    for _ in 0..3 {
+    for _ in 0..4 {
         small = small.min(deliver(5_000));
-        large = large.min(deliver(10_000));
+        large = large.min(deliver(20_000));
     }
-    // A quadratic queue would take four times as long and more.
+    // A linear queue takes four times as long, a quadratic one sixteen times; disks are noisy.
     assert!(
-        large < small * 7 / 2,
-        "{small:?} for 5,000 events, {large:?} for 10,000"
+        large < small * 10,
+        "{small:?} for 5,000 events, {large:?} for 20,000"
     );
 }
 

@@ -30,6 +30,9 @@ const READS: &[&[&str]] = &[
     &["sync", "preview"],
     &["sync", "preview", "--json"],
     &["sync", "server"],
+    &["sync", "daemon", "status"],
+    &["sync", "daemon", "status", "--json"],
+    &["sync", "daemon", "logs"],
     &["auth", "status"],
     &["auth", "whoami"],
     &["completions", "bash"],
@@ -71,9 +74,18 @@ fn with_hosted_sync_off_commands_of_sync_and_login_reach_nobody_and_write_nothin
     for arguments in [
         &["sync", "now"][..],
         &["sync", "now", "--json"],
+        &["sync", "run"],
+        &["sync", "daemon", "start"],
+        &["sync", "daemon", "restart", "--json"],
+        &["sync", "daemon", "stop"],
+        &["sync", "daemon", "serve"],
+        &["sync", "daemon", "install"],
+        &["sync", "daemon", "uninstall"],
         &["auth", "login", "--headless"],
         &["auth", "logout"],
         &["tracker", "status"],
+        &["tracker", "sync", "run"],
+        &["issue-search", "--provider", "linear", "--query", "x"],
     ] {
         if assert_pure(&sandbox, arguments).is_none() {
             return;
@@ -111,17 +123,88 @@ fn with_hosted_sync_off_a_mission_writes_the_repository_and_nothing_else() {
     assert_eq!(Tree::of(&sandbox.home()).names(), [""; 0]);
 }
 
+/// Everything that tells a person or a shell which commands there are.
+fn everything_said(sandbox: &Sandbox) -> String {
+    let mut said = sandbox.run(&["--help"]).expect_code(0).stdout;
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        said += &sandbox.run(&["completions", shell]).expect_code(0).stdout;
+    }
+    let pages = sandbox.base().join(format!("man-{}", unique()));
+    let pages = pages.to_str().unwrap();
+    sandbox.run(&["man", pages]).expect_code(0);
+    for entry in std::fs::read_dir(pages).unwrap() {
+        let path = entry.unwrap().path();
+        said += &format!("{}\n", path.file_name().unwrap().to_string_lossy());
+        said += &std::fs::read_to_string(&path).unwrap();
+    }
+    said
+}
+
 #[test]
 fn with_hosted_sync_off_the_hosted_commands_do_not_exist() {
     let sandbox = Sandbox::new();
-    let help = sandbox.run(&["--help"]).expect_code(0);
-    assert!(!help.stdout.contains("tracker"), "{help:?}");
-    let tracker = sandbox.run(&["tracker", "--help"]).expect_code(2);
+    let said = everything_said(&sandbox).to_lowercase();
+    for word in ["tracker", "issue-search", "issue_search"] {
+        assert!(!said.contains(word), "{word}");
+    }
+    for (arguments, name) in [
+        (&["tracker"][..], "tracker"),
+        (&["tracker", "--help"], "tracker"),
+        (&["tracker", "status", "--json"], "tracker"),
+        (&["tracker", "sync", "run"], "tracker"),
+        (
+            &["issue-search", "--provider", "x", "--query", "y"],
+            "issue-search",
+        ),
+        // Close to what does not exist, and no hint that it might.
+        (&["track"], "track"),
+        (&["trackr", "status"], "trackr"),
+    ] {
+        let refused = sandbox.run(arguments).expect_code(2);
+        let expected = format!("No such command '{name}'.");
+        assert!(refused.stderr.contains(&expected), "{refused:?}");
+        let hint = refused.stderr.replace(&expected, "");
+        assert!(
+            !hint.contains("tracker") && !hint.contains("issue-search"),
+            "{refused:?}"
+        );
+        assert_eq!(refused.stdout, "");
+    }
+    assert!(!sandbox.state().exists());
+}
+
+#[test]
+fn with_hosted_sync_on_the_hosted_commands_are_everywhere() {
+    let sandbox = Sandbox::hosted("http://127.0.0.1:1");
+    let help = sandbox.run(&["--help"]).expect_code(0).stdout;
+    assert!(help.contains("tracker"), "{help}");
+    assert!(help.contains("Hosted SaaS tracker commands"), "{help}");
+    let said = everything_said(&sandbox);
+    for word in ["issue-search", "list-tickets", "spec-kitty-tracker-sync.1"] {
+        assert!(said.contains(word), "{word}");
+    }
+    let disabled = sandbox
+        .call(&["tracker", "providers"])
+        .env("SPEC_KITTY_SYNC_DISABLE", "1")
+        .run();
     assert!(
-        tracker.stderr.contains("No such command 'tracker'."),
-        "{tracker:?}"
+        disabled
+            .expect_code(2)
+            .stderr
+            .contains("No such command 'tracker'.")
     );
-    assert_eq!(tracker.stdout, "");
+    for value in ["1", "true", " Yes ", "y", "ON"] {
+        let call = sandbox.call(&["tracker", "providers"]);
+        call.env("SPEC_KITTY_ENABLE_SAAS_SYNC", value)
+            .run()
+            .expect_code(0);
+    }
+    for value in ["", "0", "no", "perhaps"] {
+        let call = sandbox.call(&["tracker", "providers"]);
+        call.env("SPEC_KITTY_ENABLE_SAAS_SYNC", value)
+            .run()
+            .expect_code(2);
+    }
 }
 
 /// A machine with everything: a session, delivered, waiting and refused events, a backlog in the

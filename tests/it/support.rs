@@ -1,5 +1,6 @@
 //! What tests share.
 
+pub mod daemons;
 pub mod faulty_fs;
 pub mod pipeline;
 pub mod power_cut_fs;

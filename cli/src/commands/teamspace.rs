@@ -7,7 +7,8 @@ use crate::invocation::Invocation;
 use clap::{Args, Subcommand};
 use kitty_config::ServerUrl;
 use kitty_teamspace::{
-    Account, Administration, DEFAULT_OWNER_EMAIL, DEFAULT_PORT, NewAccount, Options, start,
+    Account, Administration, DEFAULT_OWNER_EMAIL, DEFAULT_PORT, IssueSeed, NewAccount, Options,
+    start,
 };
 use serde::Serialize;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,6 +25,22 @@ pub enum TeamspaceCommand {
     Account(AccountCommand),
     /// Prints every stored envelope of an account's Private Teamspace, one a line
     Export(ExportArgs),
+    /// Puts issues into a shared team, from a JSON file or a built-in sample
+    SeedIssues(SeedIssuesArgs),
+}
+
+/// Arguments of `teamspace seed-issues`.
+#[derive(Debug, Args)]
+pub struct SeedIssuesArgs {
+    /// The directory that holds the database
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The shared team, by id or slug
+    #[arg(long)]
+    team: String,
+    /// The JSON file with resources and issues; the built-in sample without it
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 /// Arguments of `teamspace serve`.
@@ -106,6 +123,7 @@ pub fn run(invocation: &Invocation, command: &TeamspaceCommand) -> Result<Exit, 
             TeamspaceCommand::Serve(args) => serve(invocation, args).await,
             TeamspaceCommand::Account(command) => account(invocation, command).await,
             TeamspaceCommand::Export(args) => export(invocation, args).await,
+            TeamspaceCommand::SeedIssues(args) => seed_issues(invocation, args).await,
         }
     })
 }
@@ -203,6 +221,32 @@ async fn account(invocation: &Invocation, command: &AccountCommand) -> Result<Ex
             administration.close().await;
         }
     }
+    Ok(Exit::Success)
+}
+
+async fn seed_issues(invocation: &Invocation, args: &SeedIssuesArgs) -> Result<Exit, Failure> {
+    let failed = |error| Failure::from_error("teamspace_seed_issues", error);
+    let seed = match &args.file {
+        None => IssueSeed::sample(),
+        Some(path) => {
+            let json = std::fs::read_to_string(path).map_err(|error| {
+                let message = format!("{} cannot be read: {error}", path.display());
+                Failure::new("seed_file_unreadable", message)
+            })?;
+            IssueSeed::parse(&json)
+        }
+    };
+    let seed = seed.map_err(failed)?;
+    let administration = open(&args.data).await?;
+    let report = administration
+        .seed_issues(&args.team, &seed)
+        .await
+        .map_err(failed)?;
+    administration.close().await;
+    invocation.printer.line(format!(
+        "{} resources, {} issues added, {} brought up to date",
+        report.resources, report.added, report.changed
+    ));
     Ok(Exit::Success)
 }
 

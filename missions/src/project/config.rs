@@ -9,7 +9,7 @@ use serde_yaml_ng::{Mapping, Value};
 use std::path::{Path, PathBuf};
 
 /// The most that is read of a configuration.
-const LIMIT: u64 = 1 << 20;
+pub(super) const LIMIT: u64 = 1 << 20;
 
 /// The configuration cannot be understood; it is never rewritten.
 #[derive(Debug, thiserror::Error)]
@@ -87,17 +87,9 @@ impl ProjectConfig {
     }
 
     fn parse(file: &Path, text: &str) -> Result<Self, ConfigProblem> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let document: Value =
-            serde_yaml_ng::from_str(text).map_err(|error| ConfigProblem::NotYaml {
-                file: file.to_owned(),
-                line: error.location().map(|location| location.line()),
-            })?;
         let reader = Reader { file };
-        let root = match document {
-            Value::Null => return Ok(Self::default()),
-            Value::Mapping(root) => root,
-            _ => return Err(reader.wrong("the document", "a mapping")),
+        let Some(root) = document(file, text)? else {
+            return Ok(Self::default());
         };
         let project = reader.section(&root, "project")?;
         let build = reader.section(&root, "build")?;
@@ -126,13 +118,28 @@ impl ProjectConfig {
     }
 }
 
+/// Parses a configuration; `None` when it is empty.
+pub(super) fn document(file: &Path, text: &str) -> Result<Option<Mapping>, ConfigProblem> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let document: Value =
+        serde_yaml_ng::from_str(text).map_err(|error| ConfigProblem::NotYaml {
+            file: file.to_owned(),
+            line: error.location().map(|location| location.line()),
+        })?;
+    match document {
+        Value::Null => Ok(None),
+        Value::Mapping(root) => Ok(Some(root)),
+        _ => Err(Reader { file }.wrong("the document", "a mapping")),
+    }
+}
+
 /// Knows the file, so that every refusal names it.
-struct Reader<'a> {
-    file: &'a Path,
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a Path,
 }
 
 impl Reader<'_> {
-    fn wrong(&self, field: &str, expected: &'static str) -> ConfigProblem {
+    pub(super) fn wrong(&self, field: &str, expected: &'static str) -> ConfigProblem {
         ConfigProblem::Field {
             file: self.file.to_owned(),
             field: field.to_owned(),
@@ -151,7 +158,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text(
+    pub(super) fn text(
         &self,
         section: &Mapping,
         field: &str,

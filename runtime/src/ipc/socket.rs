@@ -115,6 +115,10 @@ pub(super) fn connect(path: &Path, what: &'static str) -> Result<UnixStream, Ipc
     let nobody = || IpcError::Nobody {
         path: path.to_owned(),
     };
+    // Who has no daemon opens no socket either.
+    if path.symlink_metadata().is_err() {
+        return Err(nobody());
+    }
     let connected = || -> Result<OwnedFd, Errno> {
         let address = Address::of(path)?;
         let socket = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;

@@ -31,6 +31,7 @@ pub const REVOKE: &str = "/oauth/revoke";
 pub struct Received {
     pub method: String,
     pub path: String,
+    pub query: String,
     pub headers: Vec<(String, String)>,
     /// The body as it came.
     pub raw: Vec<u8>,
@@ -58,6 +59,11 @@ impl Received {
             let (key, value) = pair.split_once('=')?;
             (key == name).then(|| value.to_owned())
         })
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
     }
 
     /// The events of a batch, byte for byte.
@@ -406,6 +412,7 @@ impl ScriptedServer {
         let answer = match request.path.as_str() {
             TOKEN => account.renew(request),
             REVOKE => account.revoke(request),
+            "/" => Answer::new(200, ""),
             _ if !account.knows(request) => Answer::json(401, &json!({"error": "token_invalid"})),
             ME => Answer::json(
                 200,
@@ -448,6 +455,9 @@ fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Received> {
     let mut request = Received {
         method,
         path: target.split('?').next().unwrap_or_default().to_owned(),
+        query: target
+            .split_once('?')
+            .map_or(String::new(), |(_, query)| query.to_owned()),
         headers: Vec::new(),
         raw: Vec::new(),
         body: String::new(),
