@@ -7,6 +7,7 @@
 //!
 //! Events that come over a WebSocket (`crate::websocket`) pass the same judge and the same store.
 
+mod arrival;
 mod batch;
 mod event;
 mod sync_health;
@@ -22,5 +23,6 @@ use actix_web::web::ServiceConfig;
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(routing::get("/api/v1/sync/health", sync_health::show))
-        .service(routing::post("/api/v1/events/batch", batch::receive));
+        .service(routing::post("/api/v1/events/batch", batch::receive))
+        .service(routing::post("/api/v1/events/preflight", batch::preflight));
 }

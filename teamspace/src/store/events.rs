@@ -4,7 +4,7 @@ use super::tallies::tally;
 use super::{Store, StoreError, Writing};
 use crate::envelope::same_content;
 use crate::time::Moment;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
@@ -52,17 +52,10 @@ impl Store {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let mut seen = HashSet::with_capacity(events.len());
-        let mut firsts: Vec<&NewEvent> = events
-            .iter()
-            .filter(|event| seen.insert(event.event_id.as_str()))
-            .collect();
+        let mut firsts = firsts(events);
         let mut writing = self.write().await?;
         // The write lock is held, so what is not found here is not there when it is inserted.
-        let mut earlier = HashMap::new();
-        for events in firsts.chunks(ROWS_PER_STATEMENT) {
-            find(&mut writing, team_id, events, &mut earlier).await?;
-        }
+        let earlier = find(&mut writing, team_id, &firsts).await?;
         firsts.retain(|event| !earlier.contains_key(&event.event_id));
         for events in firsts.chunks(ROWS_PER_STATEMENT) {
             insert(&mut writing, team_id, account_id, now, events).await?;
@@ -71,11 +64,43 @@ impl Store {
         writing.commit().await?;
         Ok(outcomes(events, &earlier))
     }
+
+    /// Tells what would become of each event of a batch if it came now; stores nothing.
+    pub(crate) async fn foresee_events(
+        &self,
+        team_id: &str,
+        events: &[NewEvent],
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let mut reading = self.read().acquire().await?;
+        let earlier = find(&mut reading, team_id, &firsts(events)).await?;
+        Ok(outcomes(events, &earlier))
+    }
+}
+
+/// Returns the first event of every id, in order.
+fn firsts(events: &[NewEvent]) -> Vec<&NewEvent> {
+    let mut seen = HashSet::with_capacity(events.len());
+    events
+        .iter()
+        .filter(|event| seen.insert(event.event_id.as_str()))
+        .collect()
 }
 
 /// Finds which of these ids are stored already, and with what content.
 async fn find(
-    writing: &mut Writing,
+    connection: &mut SqliteConnection,
+    team_id: &str,
+    events: &[&NewEvent],
+) -> Result<HashMap<String, String>, StoreError> {
+    let mut earlier = HashMap::new();
+    for events in events.chunks(ROWS_PER_STATEMENT) {
+        find_some(connection, team_id, events, &mut earlier).await?;
+    }
+    Ok(earlier)
+}
+
+async fn find_some(
+    connection: &mut SqliteConnection,
     team_id: &str,
     events: &[&NewEvent],
     earlier: &mut HashMap<String, String>,
@@ -89,7 +114,7 @@ async fn find(
     }
     statement.push(")");
     let query = statement.build().persistent(is_cached(events.len()));
-    for row in query.fetch_all(&mut **writing).await? {
+    for row in query.fetch_all(&mut *connection).await? {
         earlier.insert(row.try_get(0)?, row.try_get(1)?);
     }
     Ok(())

@@ -10,7 +10,7 @@ mod mappings;
 mod operations;
 mod resources;
 
-pub(crate) use answers::{KeptAnswer, answered, keep_answer};
+pub(crate) use answers::{KeptAnswer, answered, count_operations, keep_answer};
 pub(crate) use bindings::{
     Binding, NewBinding, Routing, bind, binding, binding_of_project, bindings, disable_binding,
     note_pull,

@@ -57,11 +57,13 @@ pub(super) async fn show(
         let resources = tracker::resources(&mut reading, &scope.team.id, provider.name()).await?;
         let bindings = tracker::bindings(&mut reading, &scope.team.id, provider.name()).await?;
         let list: Vec<Value> = bindings.iter().map(summary).collect();
+        let operations = tracker::count_operations(&mut reading, &scope.team.id).await?;
         return Ok(HttpResponse::Ok().json(json!({
             "provider": provider.name(),
             "connected": !resources.is_empty(),
             "bindings": list,
             "resource_count": resources.len(),
+            "operation_count": operations,
         })));
     }
     let binding = route.binding(&mut reading, &scope.team.id).await?;

@@ -73,6 +73,38 @@ async fn every_captured_envelope_is_kept_byte_for_byte_or_rejected_by_the_contra
 }
 
 #[actix_web::test]
+async fn a_preflight_tells_what_a_batch_would_be_told_and_stores_nothing() {
+    let house = House::start().await;
+    let token = house.token(OWNER).await;
+    house.deliver(&token, &[wire(1)]).await;
+    let mut homeless = event(3);
+    homeless["build_id"] = json!("");
+    let good = [wire(1), wire(2)];
+    let mixed = [wire(1), wire(2), homeless.to_string()];
+    for (events, accepted) in [(&good[..], true), (&mixed[..], false)] {
+        let bearer = format!("Bearer {token}");
+        let headers = headers(&bearer, &[("content-type", "application/json")]);
+        let body = batch_of(events);
+        let path = "/api/v1/events/preflight/";
+        let answer = house.send("POST", path, &headers, body).await.expect(200);
+        assert_eq!(answer["accepted"], accepted, "{answer}");
+        assert_eq!(answer["stored"], 0, "{answer}");
+        let foreseen = answer["results"].as_array().unwrap();
+        let all = ["duplicate", "success", "rejected"];
+        assert_eq!(statuses(foreseen), all[..events.len()], "{answer}");
+        let path = format!("/api/v1/events/{}", id(2));
+        house
+            .get(&path, &token)
+            .await
+            .refuses(404, "event_not_found");
+    }
+    let told = house.deliver(&token, &mixed).await;
+    assert_eq!(statuses(&told), ["duplicate", "success", "rejected"]);
+    let nobody = house.send("POST", "/api/v1/events/preflight/", &[], Vec::new());
+    assert_eq!(nobody.await.status, 401);
+}
+
+#[actix_web::test]
 async fn white_space_key_order_and_escapes_survive_as_they_were_sent() {
     let house = House::start().await;
     let token = house.token(OWNER).await;

@@ -35,6 +35,17 @@ pub(crate) async fn answered(
     Ok(row)
 }
 
+/// Counts the pushes and runs of a team whose answers are kept: those of the last week.
+pub(crate) async fn count_operations(
+    connection: &mut Connection,
+    team_id: &str,
+) -> Result<i64, StoreError> {
+    let statement = "SELECT COUNT(*) FROM tracker_answers \
+         WHERE team_id = $1 AND endpoint IN ('push', 'run')";
+    let count = sqlx::query_scalar(statement).bind(team_id);
+    Ok(count.fetch_one(connection).await?)
+}
+
 /// Keeps the first answer to a key and forgets answers nobody asks for any more.
 pub(crate) async fn keep_answer(
     connection: &mut Connection,
