@@ -19,6 +19,7 @@ pub mod refresh_lock;
 pub mod report;
 pub mod secret;
 pub mod session;
+pub mod session_status;
 pub mod store;
 #[cfg(test)]
 pub(crate) mod testing;

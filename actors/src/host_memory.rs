@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// How long a membership lookup that found no Private Teamspace, or failed, is remembered.
 pub const MEMBERSHIP_MEMORY: Duration = Duration::from_secs(300);
-/// The longest time a server that could not be reached is left alone by local commands.
+/// The longest time a server that gave nothing is left alone by local commands.
 const LONGEST_REST: Duration = Duration::from_secs(300);
 
 /// What is remembered of one server.
@@ -22,7 +22,7 @@ const LONGEST_REST: Duration = Duration::from_secs(300);
 pub struct HostMemory {
     /// Not to be tried by local commands before this, in milliseconds since the Unix epoch.
     pub rest_until_ms: u64,
-    /// Tries in a row that did not reach it.
+    /// Tries in a row that it gave nothing for.
     pub failures: u32,
     /// The account that has no Private Teamspace, as far as is known.
     pub no_private_team: Option<String>,
@@ -49,8 +49,9 @@ impl HostMemory {
         self.failures = 0;
     }
 
-    /// Takes in that the server could not be reached: 5 s, 10 s, 20 s, … up to five minutes.
-    pub fn unreachable(&mut self, now_ms: u64) {
+    /// Takes in that the server could not be reached, took too long or answered nothing of use:
+    /// it rests 5 s, 10 s, 20 s, … up to five minutes.
+    pub fn failed(&mut self, now_ms: u64) {
         self.failures = self.failures.saturating_add(1);
         let rest = Duration::from_secs(5) * 2_u32.saturating_pow((self.failures - 1).min(10));
         self.rest_until_ms = now_ms + milliseconds(rest.min(LONGEST_REST));
@@ -122,7 +123,7 @@ mod tests {
         let mut memory = HostMemory::default();
         let mut previous = 0;
         for _ in 0..12 {
-            memory.unreachable(1000);
+            memory.failed(1000);
             assert!(memory.rest_until_ms >= previous && memory.rest_until_ms <= 301_000);
             previous = memory.rest_until_ms;
         }

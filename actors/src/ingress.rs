@@ -168,16 +168,37 @@ impl IngressPorts {
             limit,
         };
         match self.auth.ask(question, limit).await {
-            Ok(Ok(membership)) => looked_up(membership),
-            Ok(Err(error)) if error.means_logged_out() => {
-                Lookup::NotAuthenticated(error.to_string())
+            Ok(Ok(membership)) => {
+                if let Rehydrate::Failed(error) = &membership.rehydrate {
+                    self.note_failure(error);
+                }
+                looked_up(membership)
             }
-            Ok(Err(error)) => Lookup::Failed(error.to_string()),
+            Ok(Err(error)) => {
+                self.note_failure(&error);
+                if error.means_logged_out() {
+                    Lookup::NotAuthenticated(error.to_string())
+                } else {
+                    Lookup::Failed(error.to_string())
+                }
+            }
             Err(
                 error @ (AskError::Timeout { .. }
                 | AskError::Unavailable { .. }
                 | AskError::Panicked { .. }),
             ) => Lookup::Failed(error.to_string()),
+        }
+    }
+
+    /// Lets the server rest that gave nothing; the account may have a team all the same.
+    fn note_failure(&self, error: &AuthError) {
+        if let Some(server) = self
+            .server
+            .as_ref()
+            .filter(|_| error.comes_from_the_server())
+        {
+            let now = now_ms(&self.time);
+            self.memories.update(server, |memory| memory.failed(now));
         }
     }
 

@@ -19,3 +19,4 @@ pub mod supervisor;
 pub mod system;
 pub mod tracker;
 pub mod transport;
+pub mod websocket;

@@ -6,7 +6,9 @@
 //!   capture ──> Clock    drain ──> Ingress ──> Auth
 //!           ──> Gate           ──> Queue (project)
 //!           ──> Queue          ──> Gate
-//!           ──> Auth           ──> Auth, transport
+//!           ──> Auth           ──> Auth, transport, the WebSocket's line
+//!
+//!   dial  ──> Ingress, Auth, transport
 //!
 //!   revocation ──> Queue (machine), Clock, Auth
 //! ```
@@ -28,6 +30,7 @@ use crate::supervise::{Child, ChildExited, ExitGuard};
 use crate::supervisor::messages::{ChildHealth, GetHealth, ShutDown};
 use crate::supervisor::{Adopt, DaemonSupervisor, Nursery};
 use crate::transport::SharedTransport;
+use crate::websocket::dial::DialPorts;
 use actix::{Actor, Addr, Recipient, SyncArbiter};
 use kitty_config::{FileMap, ServerUrl};
 use kitty_runtime::fs::SharedFilesystem;
@@ -158,6 +161,19 @@ impl ActorSystem {
             memories: self.memories(),
             time: self.setup.time.clone(),
             pauses: self.setup.pauses.clone(),
+            line: None,
+        }
+    }
+
+    /// Returns who opens the WebSocket.
+    #[must_use]
+    pub fn dial(&self) -> DialPorts {
+        DialPorts {
+            server: self.setup.server.clone(),
+            auth: self.auth.clone(),
+            ingress: self.ingress.clone(),
+            transport: self.setup.transport.clone(),
+            time: self.setup.time.clone(),
         }
     }
 
@@ -201,7 +217,12 @@ impl ActorSystem {
 
     /// Stops the actors; what they were told to store before is stored.
     pub async fn shut_down(&self) {
-        let stopped = tokio::time::timeout(SHUTDOWN_LIMIT, self.supervisor.send(ShutDown)).await;
+        self.shut_down_within(SHUTDOWN_LIMIT).await;
+    }
+
+    /// Stops the actors, or leaves them behind when they take longer.
+    pub async fn shut_down_within(&self, limit: Duration) {
+        let stopped = tokio::time::timeout(limit, self.supervisor.send(ShutDown)).await;
         if stopped.is_err() {
             tracing::warn!("the actors did not stop in time; nothing acknowledged is lost");
         }

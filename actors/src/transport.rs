@@ -1,7 +1,7 @@
 //! The port through which everything reaches the network.
 //!
-//! Cores and tests see only [`HttpRequest`], [`HttpResponse`] and [`Transport`]; the one file that
-//! knows reqwest is `transport/http_client.rs`. Requests and responses are whole: bodies here are
+//! Cores and tests see only [`HttpRequest`], [`HttpResponse`], [`WebSocket`] and [`Transport`]; the
+//! files that know reqwest are `transport/http_client.rs` and `transport/web_socket.rs`. Requests and responses are whole: bodies here are
 //! batches and JSON answers of bounded size, so nothing is streamed.
 //!
 //! Deliberately absent: retries (the caller knows what may be sent twice), redirects (a token is
@@ -10,8 +10,11 @@
 mod http_client;
 #[cfg(test)]
 pub(crate) mod loopback_server;
+mod names;
+mod web_socket;
 
 pub use http_client::{HttpClient, MAXIMUM_RESPONSE};
+pub use web_socket::{Heard, LineBroken, Opening, Upgrade, WebSocket};
 
 use bytes::Bytes;
 use std::fmt;
@@ -305,6 +308,15 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// [`TransportError`] when no complete answer came within `request.timeout`. Every status code
     /// is an answer and not an error.
     fn send(&self, request: HttpRequest) -> Sending;
+
+    /// Opens a WebSocket by a GET request whose address begins with `https` or `http`.
+    ///
+    /// `request.timeout` is for the handshake; what is said afterwards has the limits of its speaker.
+    ///
+    /// # Errors
+    /// [`TransportError`] when no answer came to the handshake, or one that does not fit it. An
+    /// answer other than a WebSocket is [`Upgrade::Answered`].
+    fn open_web_socket(&self, request: HttpRequest) -> Opening;
 }
 
 /// A transport that several owners share.

@@ -3,6 +3,7 @@
 use crate::commands;
 use crate::commands::auth::AuthCommand;
 use crate::commands::config::{ConfigCommand, ServerArgs};
+use crate::commands::daemon_doctor::DaemonDoctorArgs;
 use crate::commands::demo::{BurstArgs, DemoArgs};
 use crate::commands::mission_create::MissionCreateArgs;
 use crate::commands::state_doctor::StateDoctorArgs;
@@ -117,6 +118,10 @@ pub enum MissionCommand {
 pub enum DoctorCommand {
     /// Shows every root and surface of state, and whether it is there
     StateRoots(StateDoctorArgs),
+    /// Ends the registered daemon and starts it again as this release
+    RestartDaemon(DaemonDoctorArgs),
+    /// Shows daemons of this state root that nobody registers, and records of dead ones
+    OrphanDaemons(DaemonDoctorArgs),
 }
 
 /// `state …`
@@ -160,6 +165,10 @@ impl Command {
             Self::Agent(AgentCommand::Mission(MissionCommand::Create(args))) => args.wants_json(),
             Self::Doctor(DoctorCommand::StateRoots(args))
             | Self::State(StateCommand::Doctor(args)) => args.json,
+            Self::Doctor(
+                DoctorCommand::RestartDaemon(args) | DoctorCommand::OrphanDaemons(args),
+            ) => args.json,
+            Self::Auth(command) => command.wants_json(),
             Self::Status(args) => args.json,
             Self::Sync(SyncCommand::Now(args) | SyncCommand::Run(args)) => args.json,
             Self::Sync(SyncCommand::Daemon(command)) => command.wants_json(),
@@ -190,6 +199,12 @@ impl Command {
             Self::Doctor(DoctorCommand::StateRoots(args))
             | Self::State(StateCommand::Doctor(args)) => {
                 commands::state_doctor::run(invocation, args)
+            }
+            Self::Doctor(DoctorCommand::RestartDaemon(args)) => {
+                Ok(commands::daemon_doctor::restart(invocation, args))
+            }
+            Self::Doctor(DoctorCommand::OrphanDaemons(args)) => {
+                Ok(commands::daemon_doctor::orphans(invocation, args))
             }
             Self::Status(args) => commands::status::run(invocation, args),
             Self::Sync(SyncCommand::Now(args) | SyncCommand::Run(args)) => {

@@ -5,6 +5,8 @@
 //! about who delivers in the background; when it says something else than this process, one of the
 //! two would send to the wrong place, so the person decides.
 
+use crate::daemon::hints::Account;
+use crate::daemon::hints::directory_of;
 use crate::failure::Failure;
 use crate::hosted::{Hosted, within_actors};
 use crate::invocation::{Invocation, VERSION};
@@ -27,14 +29,19 @@ pub struct Foreground {
     pub package_version: String,
     /// The program's file.
     pub executable_path: String,
+    /// The checkout that the program runs from; an installed binary has none.
+    pub source_path: Option<String>,
     /// The configured server.
     pub server_url: Option<String>,
-    /// The Private Teamspace of the account, else the account.
+    /// The account and its Private Teamspace, as `address/team`.
     pub team_or_user: Option<String>,
     /// Where this program keeps its queues.
     pub queue_db_path: String,
     /// The process.
     pub pid: u32,
+    /// The account, part by part.
+    #[serde(skip)]
+    pub account: Option<Account>,
 }
 
 /// What the record says.
@@ -74,8 +81,9 @@ pub struct Boundary {
     pub mismatches: Vec<Mismatch>,
 }
 
-const RESTART: &str = "Run `spec-kitty sync daemon restart`.";
-const LOG_IN: &str = "Run `spec-kitty auth login`, then `spec-kitty sync daemon restart`.";
+const RESTART: &str = "Run `spec-kitty doctor restart-daemon`.";
+const LOG_IN: &str = "Run `spec-kitty doctor restart-daemon`, or `spec-kitty auth login --force` as \
+     the account that the daemon delivers for.";
 const CLEAN_UP: &str = "Run `spec-kitty sync daemon stop`; it removes what a daemon left behind.";
 
 impl OwnerRecord {
@@ -138,7 +146,7 @@ impl Boundary {
             OwnerRecord::Present(_) => session(hosted).await,
             _ => None,
         };
-        let foreground = foreground(invocation, settings, session.as_ref());
+        let foreground = Foreground::of(invocation, settings, session.as_ref());
         let mismatches = match &record {
             OwnerRecord::Present(record) => compare(&foreground, record),
             _ => Vec::new(),
@@ -207,71 +215,105 @@ async fn session(hosted: &Hosted) -> Option<SessionSummary> {
     answer.ok()?.summary
 }
 
-fn foreground(
-    invocation: &Invocation,
-    settings: &Settings,
-    session: Option<&SessionSummary>,
-) -> Foreground {
-    let executable = std::env::current_exe();
-    Foreground {
-        package_version: VERSION.to_owned(),
-        executable_path: executable
-            .map_or_else(|_| String::new(), |path| path.display().to_string()),
-        server_url: invocation.server(settings).map(|server| server.to_string()),
-        team_or_user: session.map(|session| {
-            let team = session.private_team().map(|team| team.id.clone());
-            team.unwrap_or_else(|| session.email.clone())
-        }),
-        queue_db_path: invocation.map.projects().display().to_string(),
-        pid: std::process::id(),
+impl Foreground {
+    fn of(invocation: &Invocation, settings: &Settings, session: Option<&SessionSummary>) -> Self {
+        let executable = std::env::current_exe().unwrap_or_default();
+        let executable = executable.display().to_string();
+        let server = invocation.server(settings).map(|server| server.to_string());
+        let account = session.map(|session| Account::of(session, server.as_deref()));
+        Self {
+            package_version: VERSION.to_owned(),
+            source_path: directory_of(&executable).map(str::to_owned),
+            executable_path: executable,
+            team_or_user: account
+                .as_ref()
+                .and_then(|account| who(Some(account.principal.clone()), account.team.clone())),
+            server_url: server,
+            queue_db_path: invocation.map.projects().display().to_string(),
+            pid: std::process::id(),
+            account,
+        }
+    }
+}
+
+/// Writes an account as the reference does: `address/team`, or what of it is known.
+fn who(principal: Option<String>, team: Option<String>) -> Option<String> {
+    match (principal, team) {
+        (Some(principal), Some(team)) => Some(format!("{principal}/{team}")),
+        (principal, team) => principal.or(team),
     }
 }
 
 /// Compares field by field; a field that the record leaves out says nothing.
 fn compare(foreground: &Foreground, record: &Value) -> Vec<Mismatch> {
     let text = |key: &str| record.get(key).and_then(Value::as_str).map(str::to_owned);
-    let team = text("auth_team").or_else(|| text("auth_principal"));
-    let rows = [
-        (
-            "daemon_package_version",
-            Some(&foreground.package_version),
-            text("package_version"),
-            RESTART,
-        ),
-        (
-            "daemon_executable_path",
-            Some(&foreground.executable_path),
-            text("executable_path"),
-            RESTART,
-        ),
-        (
-            "daemon_server_url",
-            foreground.server_url.as_ref(),
-            text("server_url"),
-            RESTART,
-        ),
-        (
-            "daemon_team_or_user",
-            foreground.team_or_user.as_ref(),
-            team,
-            LOG_IN,
-        ),
-        (
-            "daemon_queue_db_path",
-            Some(&foreground.queue_db_path),
-            text("queue_db_path"),
-            RESTART,
-        ),
-    ];
-    rows.into_iter()
-        .filter(|(_, ours, theirs, _)| theirs.as_ref().is_some_and(|theirs| Some(theirs) != *ours))
-        .map(|(field, ours, theirs, remediation_hint)| Mismatch {
+    let mut mismatches = Vec::new();
+    let mut differs = |field, ours: Option<&String>, theirs: Option<String>, remediation_hint| {
+        mismatches.push(Mismatch {
             field,
             foreground_value: ours.cloned(),
             daemon_value: theirs,
             remediation_hint,
-        })
-        .collect()
+        });
+    };
+    for (field, ours, key) in [
+        (
+            "daemon_package_version",
+            Some(&foreground.package_version),
+            "package_version",
+        ),
+        (
+            "daemon_executable_path",
+            Some(&foreground.executable_path),
+            "executable_path",
+        ),
+        (
+            "daemon_source_path",
+            foreground.source_path.as_ref(),
+            "source_checkout_path",
+        ),
+        (
+            "daemon_server_url",
+            foreground.server_url.as_ref(),
+            "server_url",
+        ),
+    ] {
+        let theirs = text(key);
+        if theirs.is_some() && theirs.as_ref() != ours {
+            differs(field, ours, theirs, RESTART);
+        }
+    }
+    let (principal, team) = (text("auth_principal"), text("auth_team"));
+    let account = foreground.account.as_ref();
+    let other_user = principal.is_some() && principal.as_ref() != account.map(|it| &it.principal);
+    let other_team = team.is_some() && team.as_ref() != account.and_then(|it| it.team.as_ref());
+    if other_user || other_team {
+        let theirs = who(principal.clone(), team.clone());
+        differs(
+            "daemon_team_or_user",
+            foreground.team_or_user.as_ref(),
+            theirs,
+            LOG_IN,
+        );
+    }
+    let queue = text("queue_db_path");
+    let ours = &foreground.queue_db_path;
+    if queue.as_ref().is_some_and(|theirs| theirs != ours) {
+        differs("daemon_queue_db_path", Some(ours), queue, RESTART);
+    } else if let (Some(account), Some(theirs)) = (account, text("auth_scope"))
+        && principal.as_ref() == Some(&account.principal)
+        && team == account.team
+        && theirs != account.scope
+    {
+        // The same account and the same place, and yet another queue.
+        differs(
+            "daemon_queue_db_path",
+            Some(&account.scope),
+            Some(theirs),
+            RESTART,
+        );
+    }
+    mismatches
 }
 
 #[cfg(test)]
@@ -283,10 +325,16 @@ mod tests {
         Foreground {
             package_version: "1.0.0".into(),
             executable_path: "/bin/spec-kitty".into(),
+            source_path: None,
             server_url: Some("https://a.example".into()),
-            team_or_user: Some("t-1".into()),
+            team_or_user: Some("a@b.co/t-1".into()),
             queue_db_path: "/state/runtime/projects".into(),
             pid: 1,
+            account: Some(Account {
+                principal: "a@b.co".into(),
+                team: Some("t-1".into()),
+                scope: "5c09e".into(),
+            }),
         }
     }
 
@@ -294,6 +342,7 @@ mod tests {
         json!({
             "package_version": "1.0.0", "executable_path": "/bin/spec-kitty",
             "server_url": "https://a.example", "auth_team": "t-1",
+            "auth_principal": "a@b.co", "auth_scope": "5c09e", "source_checkout_path": null,
             "queue_db_path": "/state/runtime/projects", "pid": 2,
         })
     }
@@ -305,18 +354,20 @@ mod tests {
             ("package_version", "daemon_package_version"),
             ("executable_path", "daemon_executable_path"),
             ("server_url", "daemon_server_url"),
+            ("source_checkout_path", "daemon_source_path"),
             ("auth_team", "daemon_team_or_user"),
+            ("auth_principal", "daemon_team_or_user"),
             ("queue_db_path", "daemon_queue_db_path"),
+            ("auth_scope", "daemon_queue_db_path"),
         ] {
             let mut record = same();
             record[key] = json!("other");
             let found = compare(&ours(), &record);
             assert_eq!(found.len(), 1, "{key}");
-            assert_eq!(
-                (found[0].field, found[0].daemon_value.as_deref()),
-                (field, Some("other"))
-            );
-            assert!(found[0].foreground_value.is_some());
+            assert_eq!(found[0].field, field);
+            let theirs = found[0].daemon_value.as_deref().unwrap();
+            assert!(theirs.contains("other"), "{theirs}");
+            assert_ne!(found[0].foreground_value.as_deref(), Some(theirs));
             assert!(found[0].remediation_hint.contains("spec-kitty "));
         }
     }
@@ -325,10 +376,19 @@ mod tests {
     fn a_record_of_an_account_is_compared_although_nobody_is_logged_in_here() {
         let nobody = Foreground {
             team_or_user: None,
+            account: None,
             ..ours()
         };
         let found = compare(&nobody, &same());
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].field, "daemon_team_or_user");
+    }
+
+    #[test]
+    fn a_team_that_the_daemon_does_not_know_yet_is_no_other_team() {
+        let mut record = same();
+        record["auth_team"] = Value::Null;
+        record["auth_scope"] = json!("of nobody's team");
+        assert_eq!(compare(&ours(), &record), []);
     }
 }

@@ -1,7 +1,9 @@
 //! One file per command: its arguments, whose doc comments are its help, and what it does.
 
 pub mod auth;
+pub mod auth_doctor;
 pub mod config;
+pub mod daemon_doctor;
 pub mod demo;
 pub mod mission_create;
 pub mod state_doctor;

@@ -7,7 +7,9 @@
 pub mod control;
 mod drains;
 mod heartbeat;
-mod hints;
+pub mod hints;
+mod line;
+pub mod orphans;
 pub mod record;
 pub mod serve;
 pub mod service;
@@ -44,7 +46,7 @@ fn idle_limit(invocation: &Invocation) -> Duration {
 }
 
 /// Returns a path as both sides of the socket write it.
-fn absolute(path: &Path) -> String {
+pub fn absolute(path: &Path) -> String {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     whole.to_string_lossy().into_owned()
 }

@@ -13,6 +13,7 @@ use kitty_actors::transport::{HttpClient, SharedTransport};
 use kitty_config::Settings;
 use kitty_runtime::id::ProjectUuid;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Runs something inside an actix system of its own, on this thread.
 pub fn within_actors<T>(work: impl Future<Output = T>) -> T {
@@ -88,6 +89,11 @@ impl Hosted {
     /// Stops the actors.
     pub async fn shut_down(&self) {
         self.system.shut_down().await;
+    }
+
+    /// Stops the actors, or leaves them behind when they take longer; nothing acknowledged is lost.
+    pub async fn shut_down_within(&self, limit: Duration) {
+        self.system.shut_down_within(limit).await;
     }
 }
 

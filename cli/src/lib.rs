@@ -11,6 +11,7 @@
 
 mod age;
 mod args;
+mod auth_diagnosis;
 mod boundary;
 mod command_line;
 mod commands;

@@ -6,7 +6,7 @@
 use kitty_runtime::diagnostic::Diagnostic;
 use kitty_runtime::python_json;
 use serde::Serialize;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
 
 /// Writes for people and programs.
 #[derive(Debug, Clone, Copy)]
@@ -49,16 +49,24 @@ impl Printer {
         write_line(&mut io::stderr().lock(), text.as_ref());
     }
 
-    /// Asks a person at a terminal and returns the answer; `None` when nobody can answer.
+    /// Asks a person at a terminal and returns the answer.
+    ///
+    /// `None` when nobody sees the question or can answer it (stdin and stderr both must be
+    /// terminals; then nothing is asked), and when the input ends without an answer. ^C ends the
+    /// program, as a shell's 130.
     pub fn ask(self, question: &str) -> Option<String> {
-        if !io::stdin().is_terminal() {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
         }
         write_text(&mut io::stderr().lock(), question);
-        let mut answer = String::new();
-        match io::stdin().read_line(&mut answer) {
-            Ok(0) | Err(_) => None,
-            Ok(_) => Some(answer.trim().to_owned()),
+        let mut answer = Vec::new();
+        match io::stdin().lock().read_until(b'\n', &mut answer) {
+            Ok(0) | Err(_) => {
+                // The cursor stands behind the question.
+                write_line(&mut io::stderr().lock(), "");
+                None
+            }
+            Ok(_) => Some(String::from_utf8_lossy(&answer).trim().to_owned()),
         }
     }
 

@@ -63,6 +63,8 @@ variables! {
         "Disables colour when non-empty.";
     HOME = "HOME", "the password database",
         "Names the home directory that the default state root lies in (POSIX).";
+    XDG_CONFIG_HOME = "XDG_CONFIG_HOME", "`$HOME/.config`",
+        "Names the directory that `sync daemon install` writes the service into (Linux); used when it is absolute.";
     LOGNAME = "LOGNAME", "`USER`",
         "Names the user in the emitter's identity (`node_id`), as in the Python CLI.";
     USER = "USER", "`LNAME`",

@@ -4,6 +4,8 @@
 //! The names of the upper half are those of the Python CLI 3.2.x, byte for byte; the lower half
 //! (`runtime/`) is ours. Mapping is pure: no file is touched.
 
+use crate::env;
+use crate::environment::Environment;
 use crate::root::{Platform, RuntimeRoot};
 use std::path::{Path, PathBuf};
 
@@ -204,13 +206,23 @@ impl FileMap {
 
 /// Returns the service file of a user's login, the only file of ours outside state root and
 /// repositories: a systemd unit on Linux, a launchd agent on macOS, elsewhere nothing.
+///
+/// On Linux `XDG_CONFIG_HOME` moves it when it is absolute, as its specification asks; on macOS the
+/// place is fixed.
 #[must_use]
-pub fn login_service(home: &Path) -> Option<PathBuf> {
+pub fn login_service(environment: &Environment) -> Option<PathBuf> {
+    let home = environment.non_empty(env::HOME).map(PathBuf::from);
     if cfg!(target_os = "linux") {
-        let units = home.join(".config").join("systemd").join("user");
+        let chosen = environment
+            .non_empty(env::XDG_CONFIG_HOME)
+            .map(PathBuf::from);
+        let settings = chosen
+            .filter(|path| path.is_absolute())
+            .or_else(|| Some(home?.join(".config")))?;
+        let units = settings.join("systemd").join("user");
         Some(units.join("spec-kitty-sync.service"))
     } else if cfg!(target_os = "macos") {
-        let agents = home.join("Library").join("LaunchAgents");
+        let agents = home?.join("Library").join("LaunchAgents");
         Some(agents.join("dev.spec-kitty.sync.plist"))
     } else {
         None
@@ -364,8 +376,7 @@ impl ScopePaths {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::Environment;
-    use crate::{PlatformDirectories, env};
+    use crate::PlatformDirectories;
 
     fn map(platform: Platform) -> FileMap {
         let environment = Environment::default().with(env::SPEC_KITTY_HOME, "/r");
@@ -408,6 +419,24 @@ mod tests {
             Path::new("/r").join("tracker").join("credentials")
         );
         assert_eq!(map.clock_json(), Path::new("/r").join("clock.json"));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_service_lies_where_xdg_says_if_it_says_an_absolute_place() {
+        let home = Environment::default().with(env::HOME, "/h");
+        for (chosen, expected) in [
+            ("/x", "/x/systemd/user/spec-kitty-sync.service"),
+            ("", "/h/.config/systemd/user/spec-kitty-sync.service"),
+            (
+                "relative",
+                "/h/.config/systemd/user/spec-kitty-sync.service",
+            ),
+        ] {
+            let environment = home.clone().with(env::XDG_CONFIG_HOME, chosen);
+            assert_eq!(login_service(&environment).unwrap(), Path::new(expected));
+        }
+        assert_eq!(login_service(&Environment::default()), None);
     }
 
     #[test]

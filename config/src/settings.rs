@@ -18,7 +18,8 @@ pub enum DaemonPolicy {
     /// A remote-required command may start it.
     #[default]
     Auto,
-    /// Nothing starts it but the user.
+    /// No command starts it, `sync daemon start` and `restart` included: they say so in two lines and
+    /// end with 0 (082 contract, decision 0014). A service of the user's login may.
     Manual,
 }
 

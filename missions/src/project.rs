@@ -1,9 +1,11 @@
 //! Where the project is, and what its `.kittify/config.yaml` says; only `tracker` writes.
 
 mod config;
+mod config_lock;
 pub mod tracker;
 
 pub use config::{ConfigProblem, ProjectConfig, ProjectSection};
+pub(crate) use config_lock::lock_directory;
 
 use crate::git::{Checkout, GitError, GitProgram};
 use std::io;

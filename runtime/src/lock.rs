@@ -97,6 +97,27 @@ impl FileLock {
         }
     }
 
+    /// Tells whether a process holds the lock now; creates nothing and keeps nothing locked.
+    ///
+    /// # Errors
+    /// [`LockError::Io`]; a lock file that is missing is held by nobody.
+    pub fn is_held(name: &'static str, path: &Path) -> Result<bool, LockError> {
+        let failed = |source| LockError::Io {
+            name,
+            path: path.to_owned(),
+            source,
+        };
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened.map_err(failed)?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => file.unlock().map(|()| false).map_err(failed),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
     /// Returns the locked file, for records that live inside a lock file.
     #[must_use]
     pub const fn file(&self) -> &File {
@@ -161,6 +182,21 @@ mod tests {
                 .unwrap()
                 .is_some()
         );
+    }
+
+    #[test]
+    fn looking_whether_a_lock_is_held_creates_and_keeps_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.lock");
+        let is_held = || FileLock::is_held("the test lock", &path).unwrap();
+        assert!(!is_held());
+        assert!(!path.exists());
+        let held = FileLock::try_acquire("the test lock", &path)
+            .unwrap()
+            .unwrap();
+        assert!(is_held());
+        drop(held);
+        assert!(!is_held());
     }
 
     #[test]

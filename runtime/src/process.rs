@@ -3,7 +3,15 @@
 //! An id is given again after its process has ended. What tells two processes of one id apart is
 //! when they started, so a process is signalled only when its start proves it the recorded one.
 
+mod listing;
+
+pub use listing::{Listed, of_this_user};
+
 use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// How often a process that is to end is looked at.
+const END_PAUSE: Duration = Duration::from_millis(10);
 
 /// A process that cannot be mistaken for a later one of the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +65,19 @@ impl ProcessIdentity {
         }
     }
 
+    /// Waits until the process has ended; returns whether it did within the limit.
+    #[must_use]
+    pub fn ends_within(&self, limit: Duration) -> bool {
+        let started = Instant::now();
+        while self.state() != ProcessState::Gone {
+            if started.elapsed() >= limit {
+                return false;
+            }
+            crate::lock::wait(END_PAUSE);
+        }
+        true
+    }
+
     /// Signals this very process, and never another one that has its id by now.
     ///
     /// Returns whether a signal was sent.
@@ -107,7 +128,7 @@ fn observe(pid: u32) -> Option<Observed> {
 #[cfg(not(target_os = "linux"))]
 fn observe(pid: u32) -> Option<Observed> {
     use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
-    let (mut system, id) = (System::new(), Pid::from_u32(pid));
+    let (mut system, id) = (System::new().ok()?, Pid::from_u32(pid));
     let kind = ProcessRefreshKind::nothing();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[id]), true, kind);
     let process = system.process(id)?;
@@ -192,7 +213,9 @@ mod tests {
             assert!(!other.signal(ProcessSignal::Kill));
         }
         assert_eq!(real.state(), ProcessState::Running);
+        assert!(!real.ends_within(Duration::ZERO));
         assert!(real.signal(ProcessSignal::Kill));
+        assert!(real.ends_within(Duration::from_secs(10)));
         assert!(!child.wait().unwrap().success());
         assert_eq!(real.state(), ProcessState::Gone);
         assert_eq!(

@@ -80,7 +80,9 @@ fn every_field_that_differs_is_named_and_stops_a_delivery_before_a_byte_leaves()
         ("package_version", "daemon_package_version"),
         ("executable_path", "daemon_executable_path"),
         ("server_url", "daemon_server_url"),
+        ("source_checkout_path", "daemon_source_path"),
         ("auth_team", "daemon_team_or_user"),
+        ("auth_principal", "daemon_team_or_user"),
         ("queue_db_path", "daemon_queue_db_path"),
     ] {
         record(&sandbox, &json!({key: "something else"}));

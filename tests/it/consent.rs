@@ -118,3 +118,83 @@ fn deciding_needs_hosted_sync_and_a_project_and_is_idempotent() {
     let again = hosted.json(&["sync", "opt-out", "--json"]);
     assert_eq!(again["changed"], false);
 }
+
+/// Every tracker command that would send something of a bound project.
+const TRACKER: &[&[&str]] = &[
+    &["tracker", "discover", "--provider", "linear"],
+    &[
+        "tracker",
+        "bind",
+        "--provider",
+        "linear",
+        "--bind-ref",
+        "b-1",
+    ],
+    &["tracker", "status"],
+    &["tracker", "status", "--all"],
+    &["tracker", "map", "list"],
+    &["tracker", "map", "list", "--provider", "linear"],
+    &["tracker", "list-tickets", "--provider", "linear"],
+    &["tracker", "sync", "pull"],
+    &["tracker", "sync", "push", "--items-json", "-"],
+    &["tracker", "sync", "run"],
+    &["tracker", "sync", "publish"],
+    &["issue-search", "--provider", "linear", "--query", "x"],
+];
+
+/// Binds the project, with more lines for the section.
+fn bind(sandbox: &Sandbox, more: &str) {
+    let path = sandbox.repo().join(".kittify/config.yaml");
+    let section = format!("tracker:\n  provider: linear\n  binding_ref: b-1\n{more}");
+    crate::support::sandbox::write(&path, section);
+}
+
+#[test]
+fn no_tracker_command_sends_anything_of_a_project_that_opted_out_or_refuses() {
+    let server = ScriptedServer::start();
+    let sandbox = opted_in(&server);
+    sandbox.run(&["sync", "opt-out"]).expect_code(0);
+    let by_decision = "this project has opted out of hosted sync on this machine.";
+    for (setting, reason) in [
+        ("", by_decision),
+        // It frees providers that are reached without a Teamspace, and there are none here.
+        ("  egress: permitted\n", by_decision),
+        ("  egress: refused\n", "'refused'"),
+        ("  egress: maybe\n", "'maybe'"),
+        ("  egress: [permitted]\n", "tracker.egress"),
+    ] {
+        bind(&sandbox, setting);
+        for command in TRACKER {
+            let run = sandbox.run(command).expect_code(1);
+            let refused = run.says("Refusing to send tracker data to Spec Kitty SaaS: ");
+            // A file that cannot be understood stops the commands that need a binding before that.
+            let unreadable = run.stdout.contains("did not respond");
+            assert!(
+                refused && run.says(reason) || unreadable && setting.contains('['),
+                "{run:?}"
+            );
+        }
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn tracker_commands_that_send_nothing_work_while_opted_out_and_the_others_after_opting_in() {
+    let server = ScriptedServer::start();
+    let path = "/api/v1/tracker/status/";
+    server.always(
+        path,
+        crate::support::scripted_server::Step::json(200, &serde_json::json!({})),
+    );
+    let sandbox = opted_in(&server);
+    sandbox.run(&["sync", "opt-out"]).expect_code(0);
+    bind(&sandbox, "");
+    sandbox.run(&["tracker", "status"]).expect_code(1);
+    sandbox.run(&["tracker", "unbind"]).expect_code(0);
+    sandbox.run(&["tracker", "providers"]).expect_code(0);
+    assert_eq!(server.connections(), 0);
+    bind(&sandbox, "");
+    sandbox.run(&["sync", "opt-in"]).expect_code(0);
+    sandbox.run(&["tracker", "status"]).expect_code(0);
+    assert_eq!(server.count(path), 1);
+}

@@ -1,7 +1,10 @@
 //! The background daemon, as processes of the real program.
 
 mod delivering;
+mod line;
 mod recovery;
+#[cfg(target_arch = "x86_64")]
+mod succession;
 
 use crate::support::daemons::DaemonMachine;
 use crate::support::process::{Run, Running};
@@ -28,9 +31,11 @@ fn a_daemon_starts_once_answers_leaves_hints_without_secrets_and_stops() {
     assert!(status["health"].is_object(), "{status}");
     let pid = daemon.process.pid;
     let state = std::fs::read_to_string(machine.map().daemon_state()).unwrap();
+    let socket = format!("unix:{}", machine.map().daemon_socket().display());
     assert_eq!(
         state.lines().collect::<Vec<_>>(),
-        ["", "0", "", &pid.to_string()]
+        [&socket, "-", "-", &format!("process {pid}")],
+        "other tools drop empty lines, and signal whatever number stands last"
     );
     let owner: Value =
         serde_json::from_slice(&std::fs::read(machine.map().daemon_owner()).unwrap()).unwrap();
@@ -39,6 +44,8 @@ fn a_daemon_starts_once_answers_leaves_hints_without_secrets_and_stops() {
         (&pid.into(), &"<redacted>".into())
     );
     assert_eq!(owner.as_object().unwrap().len(), 12, "{owner}");
+    let started_at = owner["started_at"].as_str().unwrap();
+    assert!(started_at.ends_with("+00:00"), "{started_at}");
     let tree = Tree::of(&machine.state());
     assert!(
         tree.files().all(|(_, mode)| mode == 0o600),
@@ -222,4 +229,17 @@ fn a_service_file_is_written_and_removed_and_starts_nothing() {
     assert!(!std::path::Path::new(path).exists());
     let again = machine.json(&["sync", "daemon", "uninstall", "--json"]);
     assert_eq!(again["changed"], false, "{again}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_service_file_lies_where_xdg_says() {
+    let mut sandbox = Sandbox::hosted(NOBODY);
+    let settings = sandbox.base().join("settings");
+    sandbox.set("XDG_CONFIG_HOME", &settings);
+    let written = sandbox.json(&["sync", "daemon", "install", "--json"]);
+    let path = written["path"].as_str().unwrap();
+    assert!(path.starts_with(settings.to_str().unwrap()), "{written}");
+    assert!(std::path::Path::new(path).is_file());
+    assert_eq!(Tree::of(&sandbox.home()).names(), [""; 0]);
 }

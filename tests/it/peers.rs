@@ -5,6 +5,7 @@
 
 mod clock;
 mod envelopes;
+mod foreign;
 mod missions;
 mod server;
 mod session;

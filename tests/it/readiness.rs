@@ -1,5 +1,7 @@
 //! Every missing prerequisite has its own words, and nothing is asked that is not needed.
 
+mod limits;
+
 use crate::support::process::Run;
 use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
 use crate::support::scripted_server::{Answer, ScriptedServer, Step};

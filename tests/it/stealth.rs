@@ -35,6 +35,11 @@ const READS: &[&[&str]] = &[
     &["sync", "daemon", "logs"],
     &["auth", "status"],
     &["auth", "whoami"],
+    &["auth", "doctor"],
+    &["auth", "doctor", "--json"],
+    &["doctor", "orphan-daemons"],
+    &["doctor", "orphan-daemons", "--json"],
+    &["sync", "status", "--check", "--json"],
     &["completions", "bash"],
 ];
 
@@ -83,6 +88,9 @@ fn with_hosted_sync_off_commands_of_sync_and_login_reach_nobody_and_write_nothin
         &["sync", "daemon", "uninstall"],
         &["auth", "login", "--headless"],
         &["auth", "logout"],
+        &["auth", "doctor", "--reset", "--force", "--unstick-lock"],
+        &["auth", "doctor", "--server", "--json"],
+        &["doctor", "restart-daemon", "--json"],
         &["tracker", "status"],
         &["tracker", "sync", "run"],
         &["issue-search", "--provider", "linear", "--query", "x"],

@@ -14,7 +14,9 @@ use kitty_actors::queue::messages::{
 use kitty_actors::supervise::{AskError, Child};
 use kitty_actors::supervisor::messages::{ChildHealth, ChildState};
 use kitty_actors::system::{ActorSystem, SHUTDOWN_LIMIT, Setup};
-use kitty_actors::transport::{HttpClient, HttpRequest, Sending, SharedTransport, Transport};
+use kitty_actors::transport::{
+    HttpClient, HttpRequest, Opening, Sending, SharedTransport, Transport,
+};
 use kitty_config::ServerUrl;
 use kitty_runtime::fs::{SharedFilesystem, os_filesystem};
 use kitty_runtime::inbox::Inbox;
@@ -32,6 +34,10 @@ struct PanickingTransport;
 
 impl Transport for PanickingTransport {
     fn send(&self, _: HttpRequest) -> Sending {
+        Box::pin(async { panic!("a bug in the transport") })
+    }
+
+    fn open_web_socket(&self, _: HttpRequest) -> Opening {
         Box::pin(async { panic!("a bug in the transport") })
     }
 }

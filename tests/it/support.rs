@@ -1,5 +1,6 @@
 //! What tests share.
 
+pub mod crew;
 pub mod daemons;
 pub mod faulty_fs;
 pub mod pipeline;
@@ -9,4 +10,5 @@ pub mod sandbox;
 pub mod scripted_server;
 pub mod sessions;
 pub mod teamspace;
+pub mod terminal;
 pub mod worker;

@@ -1,8 +1,13 @@
 //! `tracker …` and `issue-search` against a server that does what a test wants.
 
 mod binding;
+mod concurrency;
+mod failures;
+mod prompts;
 mod sync;
+mod whole;
 
+use crate::support::daemons::DaemonMachine;
 use crate::support::sandbox::{Sandbox, write};
 use crate::support::scripted_server::{Received, ScriptedServer, Step};
 use crate::support::sessions::Seed;
@@ -14,16 +19,16 @@ const MAPPINGS: &str = "/api/v1/tracker/mappings/";
 const SEARCH: &str = "/api/v1/tracker/issue-search/";
 const TICKETS: &str = "/api/v1/tracker/list-tickets/";
 
-/// A machine that is logged in.
-fn machine() -> (Sandbox, ScriptedServer) {
+/// A machine that is logged in; a daemon that `tracker sync` starts on it ends with it.
+fn machine() -> (DaemonMachine, ScriptedServer) {
     let server = ScriptedServer::start();
     let sandbox = Sandbox::hosted(&server.url());
     sandbox.seed(&Seed::private().issued_by(&server.url()));
-    (sandbox, server)
+    (DaemonMachine::of(sandbox), server)
 }
 
 /// A machine whose project is bound.
-fn bound() -> (Sandbox, ScriptedServer) {
+fn bound() -> (DaemonMachine, ScriptedServer) {
     let (sandbox, server) = machine();
     let binding = "tracker:\n  provider: linear\n  binding_ref: b-1\n";
     write(&sandbox.repo().join(".kittify/config.yaml"), binding);

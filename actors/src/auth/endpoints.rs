@@ -109,6 +109,13 @@ pub(crate) fn me_request(token: &AccessToken) -> Result<HttpRequest, ForeignServ
     token.authorize(request)
 }
 
+/// Asks whether the session behind a token is alive.
+pub(crate) fn session_status_request(token: &AccessToken) -> Result<HttpRequest, ForeignServer> {
+    let url = token.server().endpoint("/api/v1/session-status");
+    let request = HttpRequest::new("the session status", Method::Get, url, EXCHANGE_LIMIT);
+    token.authorize(request)
+}
+
 /// Tokens as a server grants them.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct TokenGrant {

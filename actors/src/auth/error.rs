@@ -110,6 +110,24 @@ impl AuthError {
         }
     }
 
+    /// Tells whether a server was asked and gave nothing, so that asking it again at once would cost
+    /// the same time for the same answer.
+    ///
+    /// A session that the server ended is not among these: it is removed, and nobody asks with it.
+    #[must_use]
+    pub const fn comes_from_the_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport(_)
+                | Self::RefreshFailed { .. }
+                | Self::RefreshReplay
+                | Self::AuthenticationExpired
+                | Self::EnvironmentTokenRejected
+                | Self::Membership(_)
+                | Self::Deadline { .. }
+        )
+    }
+
     /// Tells whether nobody is logged in (any more), as opposed to a fault that may pass.
     #[must_use]
     pub const fn means_logged_out(&self) -> bool {

@@ -193,6 +193,50 @@ pub fn inspect(path: &Path) -> io::Result<RefreshLockState> {
     })
 }
 
+/// What came of freeing the refresh lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// The record of a holder that is gone was emptied.
+    Emptied,
+    /// A process holds the lock and lives; nothing was done.
+    HolderLives,
+    /// Another host wrote the record; whether its process lives cannot be told from here.
+    OtherHost,
+    /// There was nothing to free.
+    Nothing,
+}
+
+/// Empties the record that a dead holder left; creates nothing, and never takes the lock from anybody.
+///
+/// The kernel's lock ends with its holder, so having it proves that the holder is gone; `hostname` is
+/// this machine's, because a lock on a shared disk proves nothing about another one.
+///
+/// # Errors
+/// The file system's.
+pub fn release_left_behind(path: &Path, hostname: &str) -> io::Result<Released> {
+    let file = match File::options().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Released::Nothing),
+        other => other?,
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(Released::HolderLives),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    // The record counts as it is now that nobody can change it.
+    let mut text = String::new();
+    (&file).take(4096).read_to_string(&mut text)?;
+    let host = serde_json::from_str::<RecordFile>(&text).map(|record| record.host);
+    if text.is_empty() {
+        return Ok(Released::Nothing);
+    }
+    if host.is_ok_and(|host| host != hostname) {
+        return Ok(Released::OtherHost);
+    }
+    file.set_len(0)?;
+    Ok(Released::Emptied)
+}
+
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
@@ -242,5 +286,33 @@ mod tests {
         assert!(attempt().unwrap().is_none());
         drop(guard);
         assert!(attempt().unwrap().is_some());
+    }
+
+    #[test]
+    fn only_what_a_dead_holder_of_this_host_left_is_emptied() {
+        let root = TestRoot::new();
+        let path = root.paths().refresh_lock();
+        let release = || release_left_behind(&path, "example-host").unwrap();
+        assert_eq!(release(), Released::Nothing);
+        assert!(!path.exists());
+        let guard = lock(&root).try_enter().unwrap().unwrap();
+        let record = read_all(&OsFilesystem, &path).unwrap();
+        assert_eq!(release(), Released::HolderLives);
+        assert_eq!(read_all(&OsFilesystem, &path).unwrap(), record);
+        drop(guard);
+        assert_eq!(release(), Released::Nothing);
+        let leave = |text: &[u8]| {
+            let mut file = File::create(&path).unwrap();
+            file.write_all(text).unwrap();
+        };
+        leave(&record);
+        assert_eq!(release(), Released::Emptied);
+        assert_eq!(read_all(&OsFilesystem, &path).unwrap(), b"");
+        leave(b"garbage");
+        assert_eq!(release(), Released::Emptied);
+        let foreign = String::from_utf8(record).unwrap();
+        leave(foreign.replace("example-host", "another-host").as_bytes());
+        assert_eq!(release(), Released::OtherHost);
+        assert_ne!(read_all(&OsFilesystem, &path).unwrap(), b"");
     }
 }

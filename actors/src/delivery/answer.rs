@@ -205,7 +205,7 @@ fn results(body: &Value) -> Option<HashMap<String, EventAnswer>> {
     Some(answers)
 }
 
-fn event_answer(result: &Value) -> Option<(String, EventAnswer)> {
+pub(crate) fn event_answer(result: &Value) -> Option<(String, EventAnswer)> {
     let id = result.get("event_id")?.as_str()?.to_owned();
     let text = |keys: &[&str]| {
         keys.iter()
@@ -309,7 +309,7 @@ fn message(body: Option<&Value>, response: &HttpResponse) -> String {
     }
 }
 
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let clean: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -318,7 +318,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// Reads `Retry-After`: seconds, or the date of RFC 9110; what is neither counts as one minute.
-fn retry_after(response: &HttpResponse, now: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(response: &HttpResponse, now: Timestamp) -> Option<Duration> {
     let text = response.headers.get("retry-after")?.trim();
     let wait = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)

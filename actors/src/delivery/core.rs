@@ -8,7 +8,13 @@
 //! - 400 with details names its culprits; without details the batch is halved until it is found.
 //! - 413 halves the batch, and a single event that is too large is the culprit.
 //! - 401 refreshes the token once; 403, 412 and 426 end the drain and keep everything.
+//! - A few fresh events go over the WebSocket when it is open, one by one; what is not acknowledged
+//!   there goes in a batch at once, and the line is not used again in the drain.
 //! - 429 and trouble are tried again a few times, then left to a later drain; a hang at once.
+
+mod protocol;
+
+pub use self::protocol::{DrainPolicy, Effect, Input, Item};
 
 use super::answer::{BatchAnswer, EventAnswer};
 use super::report::{Blocked, BlockedBy, DrainReport, Failure};
@@ -17,85 +23,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
-/// How a drain goes about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DrainPolicy {
-    /// Events per batch.
-    pub batch_events: usize,
-    /// Bytes per batch, before compression.
-    pub batch_bytes: usize,
-    /// How often a batch that met trouble is sent again.
-    pub retries: u32,
-    /// The longest pause before such a retry; a server that asks for more ends the drain.
-    pub longest_pause: Duration,
-}
-
-impl Default for DrainPolicy {
-    fn default() -> Self {
-        Self {
-            batch_events: 1000,
-            batch_bytes: 1 << 20,
-            retries: 2,
-            longest_pause: Duration::from_secs(5),
-        }
-    }
-}
-
-/// One record of a window.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// Its position in the journal's order.
-    pub sequence: u64,
-    /// Its id.
-    pub id: String,
-    /// Bytes it takes in a batch.
-    pub bytes: usize,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// The next window; `None` when there is nothing left.
-    Loaded(Option<Vec<Item>>),
-    /// The gate's verdict on the window: why, by index.
-    Gated(Vec<(usize, OutcomeDetail)>),
-    /// The server answered the batch that was sent last.
-    Answered {
-        /// The HTTP status.
-        status: u16,
-        /// What it means.
-        answer: BatchAnswer,
-    },
-    /// No answer came.
-    Unanswered(String),
-    /// No answer came within the time of a batch, which is long.
-    Hung(String),
-    /// A new token is there, or could not be had.
-    Refreshed(Result<(), Blocked>),
-    /// The pause is over.
-    Rested,
-    /// What was to be recorded is stored, or will be before the next answer is taken in.
-    Recorded,
-}
-
-/// What is to be done next.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Load the next window.
-    Load,
-    /// Ask the gate about every record of the window.
-    Gate,
-    /// Send these records of the window as one batch.
-    Send(Vec<usize>),
-    /// Get a new access token.
-    RefreshToken,
-    /// Wait.
-    Pause(Duration),
-    /// Store where records stand, by index; durable before another answer is taken in.
-    Record(Vec<(usize, DeliveryState, Option<OutcomeDetail>)>),
-    /// The drain is over.
-    Finish(Box<DrainReport>),
-}
+/// The largest event that goes over a WebSocket, in bytes; a server may end a line for a larger one.
+const LARGEST_TOLD: usize = 64 * 1024;
 
 type Outcomes = Vec<(usize, DeliveryState, Option<OutcomeDetail>)>;
 
@@ -113,6 +42,8 @@ pub struct DrainCore {
     limit: usize,
     tries: u32,
     token_refreshed: bool,
+    /// Whether what is sent next may go over the WebSocket: a few fresh events, and no failure yet.
+    fresh: bool,
     ending: bool,
 }
 
@@ -130,6 +61,7 @@ impl DrainCore {
             unrecorded: Vec::new(),
             tries: 0,
             token_refreshed: false,
+            fresh: false,
             ending: false,
         }
     }
@@ -147,6 +79,11 @@ impl DrainCore {
             Input::Loaded(Some(items)) => self.window(items),
             Input::Gated(refused) => self.gated(refused),
             Input::Answered { status, answer } => self.answered(status, answer),
+            Input::NotTold => {
+                self.fresh = false;
+                self.send_again()
+            }
+            Input::Told { answers, ending } => self.told(&answers, ending),
             Input::Unanswered(message) => self.trouble(None, message, None),
             // Another try would take as long again, and nobody waits for three of them.
             Input::Hung(message) => self.stop(None, message, None),
@@ -176,6 +113,10 @@ impl DrainCore {
         if items.is_empty() {
             return Effect::Load;
         }
+        let is_first = self.report.selected == 0;
+        let is_small = |item: &Item| item.bytes <= LARGEST_TOLD;
+        let few = items.len() <= self.policy.fresh_events;
+        self.fresh = is_first && few && items.iter().all(is_small);
         self.report.selected += items.len() as u64;
         self.items = items;
         Effect::Gate
@@ -235,21 +176,41 @@ impl DrainCore {
         for index in std::mem::take(&mut self.sent) {
             let answer = results.get(&self.items[index].id);
             let state = answer.map_or(DeliveryState::Transient, |answer| answer.state);
-            let detail = (!matches!(state, DeliveryState::Delivered | DeliveryState::Duplicate))
-                .then(|| OutcomeDetail {
-                    http_status: Some(status),
-                    category: answer.and_then(|answer| answer.category.clone()),
-                    message: match answer {
-                        Some(answer) => answer
-                            .message
-                            .clone()
-                            .unwrap_or_else(|| state.as_str().to_owned()),
-                        None => "missing per-event result".to_owned(),
-                    },
-                });
-            self.settle(index, state, detail);
+            self.settle(index, state, detail_of(Some(status), answer));
         }
         self.succeeded()
+    }
+
+    /// Takes in what came over the WebSocket; what was not acknowledged is sent in a batch, in its
+    /// order, unless the process ends.
+    fn told(&mut self, answers: &HashMap<String, EventAnswer>, ending: Option<String>) -> Effect {
+        let mut open = Vec::new();
+        for index in std::mem::take(&mut self.sent) {
+            let Some(answer) = answers.get(&self.items[index].id) else {
+                open.push(index);
+                continue;
+            };
+            self.report.told += 1;
+            self.settle(index, answer.state, detail_of(None, Some(answer)));
+        }
+        self.fresh &= open.is_empty();
+        let Some(why) = ending else {
+            self.push_back(&open);
+            return self.succeeded();
+        };
+        // The first of them was on its way; the rest was not sent.
+        if let Some((index, rest)) = open.split_first() {
+            self.push_back(rest);
+            let detail = OutcomeDetail {
+                http_status: None,
+                category: None,
+                message: why.clone(),
+            };
+            self.settle(*index, DeliveryState::Transient, Some(detail));
+        }
+        self.report.stopped = Some(why);
+        self.ending = true;
+        self.record_or_go_on()
     }
 
     fn culprits(&mut self, status: u16, culprits: &HashMap<String, String>) -> Effect {
@@ -380,6 +341,9 @@ impl DrainCore {
             self.work.push(end..range.end);
         }
         self.sent = (range.start..end).collect();
+        if self.fresh {
+            return Effect::Tell(self.sent.clone());
+        }
         self.send_again()
     }
 
@@ -455,6 +419,27 @@ fn batch_end(items: &[Item], range: &Range<usize>, most: usize, most_bytes: usiz
         end += 1;
     }
     end
+}
+
+/// Returns what is kept of an answer, of which nothing is when the server has the event.
+fn detail_of(http_status: Option<u16>, answer: Option<&EventAnswer>) -> Option<OutcomeDetail> {
+    let Some(answer) = answer else {
+        return Some(OutcomeDetail {
+            http_status,
+            category: None,
+            message: "missing per-event result".to_owned(),
+        });
+    };
+    let taken = matches!(
+        answer.state,
+        DeliveryState::Delivered | DeliveryState::Duplicate
+    );
+    let message = answer.message.clone();
+    (!taken).then(|| OutcomeDetail {
+        http_status,
+        category: answer.category.clone(),
+        message: message.unwrap_or_else(|| answer.state.as_str().to_owned()),
+    })
 }
 
 fn rejection(status: u16, message: String) -> OutcomeDetail {

@@ -15,6 +15,7 @@ use crate::queue::QueueActor;
 use crate::queue::messages::{BeginWork, FinishWork, GetConsent, QueueError, WorkBegun};
 use crate::supervise::{AskError, Child};
 use crate::transport::SharedTransport;
+use crate::websocket::Line;
 use kitty_config::ServerUrl;
 use kitty_runtime::consent::Consent;
 use kitty_runtime::id::ProjectUuid;
@@ -64,6 +65,8 @@ pub struct DrainPorts {
     pub time: SharedTime,
     /// Pauses.
     pub pauses: SharedPauses,
+    /// The WebSocket, where there is one.
+    pub line: Option<Line>,
 }
 
 /// How a drain is asked to go about it.

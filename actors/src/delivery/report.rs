@@ -122,6 +122,8 @@ pub struct DrainReport {
     pub transient: u64,
     /// Captured for somebody else, before this drain or in it; kept and not sent.
     pub held: u64,
+    /// Events that were answered over the WebSocket.
+    pub told: u64,
     /// HTTP requests that carried events.
     pub requests: u64,
     /// The failures, at most the first thousand.
@@ -169,6 +171,14 @@ impl DrainReport {
     #[must_use]
     pub const fn left_open(&self) -> u64 {
         self.selected - self.delivered - self.duplicate - self.rejected - self.quarantined
+    }
+
+    /// Tells whether events were sent and the server settled none of them: asking again at once would
+    /// end the same way.
+    #[must_use]
+    pub const fn was_in_vain(&self) -> bool {
+        let ended_early = self.stopped.is_some() || self.blocked.is_some();
+        self.requests > 0 && ended_early && !self.made_progress()
     }
 
     /// Tells whether the server answered for at least one event.

@@ -8,6 +8,7 @@ use super::drain::{DrainError, DrainPorts, LOCAL_LIMIT};
 use super::wire::{Admission, GatedBatch};
 use crate::gate::messages::{CheckWindow, GatedWindow};
 use crate::queue::messages::NextBatch;
+use crate::websocket::frame;
 use kitty_runtime::journal::Cursor;
 use kitty_runtime::owner::{BatchLimits, Selection};
 use kitty_runtime::target::DeliveryTarget;
@@ -89,6 +90,16 @@ impl Preparation<'_> {
             Some((first, batch)) if first == indices => batch.clone(),
             _ => self.pack(window, indices),
         }
+    }
+
+    /// Returns a record that the gate let pass as a frame of the WebSocket.
+    pub(super) fn frame(&self, window: &Window, index: usize) -> Option<String> {
+        let event = window.gated.event(index)?;
+        let mut envelope = Vec::new();
+        self.admission.splice(&event, &mut envelope);
+        String::from_utf8(envelope)
+            .ok()
+            .map(|envelope| frame::event(&envelope))
     }
 
     fn pack(&self, window: &Window, indices: &[usize]) -> GatedBatch {

@@ -2,16 +2,16 @@
 
 use super::core::{Next, OPERATION_LIMIT, Operation, Pauses, judge, operation, stale};
 use super::error::TrackerError;
+use super::identity::{BindIdentity, GatedIdentity};
 use super::requests::TrackerRequest;
 use crate::auth::messages::GetMembership;
 use crate::auth::pause::SharedPauses;
 use crate::auth::session::Team;
 use crate::auth::{AuthActor, send_authorized};
 use crate::gate::GateActor;
-use crate::gate::messages::{CheckOutbound, Gated};
+use crate::gate::messages::CheckOutbound;
 use crate::supervise::Child;
 use crate::transport::{HttpRequest, HttpResponse, SharedTransport};
-use bytes::Bytes;
 use kitty_config::ServerUrl;
 use kitty_contract::Context;
 use serde_json::Value;
@@ -78,13 +78,15 @@ impl TrackerClient {
     ///
     /// # Errors
     /// [`TrackerError::Contract`] names what is wrong with it; nothing was sent.
-    pub async fn gate(&self, identity: Bytes) -> Result<Gated<Bytes>, TrackerError> {
+    pub async fn gate(&self, identity: &BindIdentity) -> Result<GatedIdentity, TrackerError> {
         let check = CheckOutbound {
             context: Context::TrackerBind,
-            json: identity,
+            json: identity.to_bytes(),
         };
         let verdict = self.gate.ask(check, GATE_LIMIT).await?;
-        verdict.map_err(TrackerError::Contract)
+        verdict
+            .map(GatedIdentity::new)
+            .map_err(TrackerError::Contract)
     }
 
     /// Sends a request and returns its result, however the server takes its time.

@@ -1,12 +1,11 @@
 //! Every request to the tracker, as a value.
 //!
-//! A project's identity goes out only as [`Gated`] bytes: what the gate has not let pass does not
-//! compile (document 4, FR-012).
+//! A project's identity goes out only as a [`GatedIdentity`]: what the gate has not let pass does
+//! not compile (document 4, FR-012).
 
-use crate::gate::messages::Gated;
+use super::identity::GatedIdentity;
 use crate::transport::Method;
-use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// What identifies the resource that a project is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,14 +156,14 @@ impl TrackerRequest {
 
     /// Asks what a project can be bound to.
     #[must_use]
-    pub fn bind_resolve(provider: &str, identity: &Gated<Bytes>) -> Self {
+    pub fn bind_resolve(provider: &str, identity: &GatedIdentity) -> Self {
         let body = bind_body(provider, identity);
         Self::post("the tracker bind", "bind-resolve/", body, true)
     }
 
     /// Binds to a candidate.
     #[must_use]
-    pub fn bind_confirm(provider: &str, candidate: &str, identity: &Gated<Bytes>) -> Self {
+    pub fn bind_confirm(provider: &str, candidate: &str, identity: &GatedIdentity) -> Self {
         let mut body = bind_body(provider, identity);
         body.insert("candidate_token".to_owned(), candidate.into());
         Self::post("the tracker bind", "bind-confirm/", body, true)
@@ -172,7 +171,7 @@ impl TrackerRequest {
 
     /// Asks whether a known reference is valid for this project.
     #[must_use]
-    pub fn bind_validate(provider: &str, reference: &str, identity: &Gated<Bytes>) -> Self {
+    pub fn bind_validate(provider: &str, reference: &str, identity: &GatedIdentity) -> Self {
         let mut body = bind_body(provider, identity);
         body.insert("binding_ref".to_owned(), reference.into());
         Self::post("the tracker bind", "bind-validate/", body, false)
@@ -205,12 +204,10 @@ impl TrackerRequest {
     }
 }
 
-fn bind_body(provider: &str, identity: &Gated<Bytes>) -> Map<String, Value> {
-    let identity: Value =
-        serde_json::from_slice(identity.get()).expect("the gate lets pass JSON only");
+fn bind_body(provider: &str, identity: &GatedIdentity) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("provider".to_owned(), provider.into());
-    body.insert("project_identity".to_owned(), identity);
+    body.insert("project_identity".to_owned(), identity.json());
     body
 }
 
@@ -227,24 +224,10 @@ fn looks_like_a_key(query: &str) -> bool {
         && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Renders the identity that a bind sends: exactly these five fields (document 4).
-#[must_use]
-pub fn identity_json(
-    uuid: &str,
-    slug: &str,
-    node_id: &str,
-    repo_slug: Option<&str>,
-    build_id: &str,
-) -> Bytes {
-    let identity = json!({
-        "uuid": uuid, "slug": slug, "node_id": node_id, "repo_slug": repo_slug, "build_id": build_id,
-    });
-    Bytes::from(identity.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn bound(key: RouteKey) -> Route {
         Route {

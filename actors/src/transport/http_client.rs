@@ -1,5 +1,7 @@
-//! The transport over reqwest: the only file that knows it.
+//! The transport over reqwest.
 
+use super::names::SystemNames;
+use super::web_socket::{Key, Opening, Upgrade, WebSocket};
 use super::{Headers, HttpRequest, HttpResponse, Method, Sending, Transport, TransportError};
 use kitty_config::ServerUrl;
 use std::error::Error as StdError;
@@ -95,6 +97,32 @@ impl Transport for HttpClient {
             receive(&request, response).await
         })
     }
+
+    fn open_web_socket(&self, mut request: HttpRequest) -> Opening {
+        let key = Key::new();
+        for (name, value) in key.headers() {
+            request.headers.add(name, value);
+        }
+        let prepared = self.prepare(&request);
+        Box::pin(async move {
+            let (client, prepared) = prepared?;
+            let response = client.execute(prepared).await;
+            let response = response.map_err(|error| classify(&request, error))?;
+            if response.status() != reqwest::StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(Upgrade::Answered(receive(&request, response).await?));
+            }
+            if !key.is_accepted_by(&response) {
+                return Err(TransportError::Broken {
+                    name: request.name,
+                    endpoint: request.endpoint(),
+                    reason: "the handshake of the WebSocket is answered wrongly".to_owned(),
+                });
+            }
+            let connection = response.upgrade().await;
+            let connection = connection.map_err(|error| classify(&request, error))?;
+            Ok(Upgrade::Open(Box::new(WebSocket::over(connection).await)))
+        })
+    }
 }
 
 /// Chooses the lane; `None` when the address may not be sent to.
@@ -114,6 +142,7 @@ fn build(lane: Lane) -> Result<reqwest::Client, String> {
         .user_agent(concat!("spec-kitty/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        .dns_resolver(SystemNames)
         .http1_only()
         .tcp_nodelay(true)
         .connect_timeout(CONNECT_TIMEOUT)

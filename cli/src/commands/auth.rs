@@ -1,5 +1,7 @@
-//! `auth login|logout|status|whoami`.
+//! `auth login|logout|status|whoami`; `doctor` is a file of its own.
 
+use super::auth_doctor::AuthDoctorArgs;
+use crate::daemon::control;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hosted::{Hosted, session_store, within_actors};
@@ -43,6 +45,16 @@ pub enum AuthCommand {
     Status,
     /// Prints the email address of the account; exit code 1 when nobody is logged in
     Whoami,
+    /// Names what is wrong with session, refresh lock and daemon, with the next step
+    Doctor(AuthDoctorArgs),
+}
+
+impl AuthCommand {
+    /// Tells whether a failure is to be printed as JSON on stdout.
+    #[must_use]
+    pub const fn wants_json(&self) -> bool {
+        matches!(self, Self::Doctor(args) if args.json)
+    }
 }
 
 /// Arguments of `auth login`.
@@ -63,8 +75,9 @@ pub struct LoginArgs {
 pub fn run(invocation: &Invocation, command: &AuthCommand) -> Result<Exit, Failure> {
     within_actors(async {
         match command {
-            AuthCommand::Login(args) => login(invocation, args).await,
-            AuthCommand::Logout { .. } => logout(invocation).await,
+            AuthCommand::Login(args) => tell_daemon(invocation, login(invocation, args).await),
+            AuthCommand::Logout { .. } => tell_daemon(invocation, logout(invocation).await),
+            AuthCommand::Doctor(args) => super::auth_doctor::run(invocation, args).await,
             AuthCommand::Status => {
                 let answer = session(invocation, SessionDetail::Summary).await?;
                 for line in status_lines(&answer, invocation.time.now()) {
@@ -84,6 +97,14 @@ pub fn run(invocation: &Invocation, command: &AuthCommand) -> Result<Exit, Failu
             }
         }
     })
+}
+
+/// Lets a daemon that runs know that the session may be another one.
+fn tell_daemon(invocation: &Invocation, done: Result<Exit, Failure>) -> Result<Exit, Failure> {
+    if invocation.hosted_sync() {
+        control::session_changed(invocation);
+    }
+    done
 }
 
 async fn session(invocation: &Invocation, detail: SessionDetail) -> Result<SessionAnswer, Failure> {

@@ -136,7 +136,6 @@ pub fn run(invocation: &Invocation, args: &MissionCreateArgs) -> Result<Exit, Fa
         };
         print(invocation, args, &created);
         final_sync(invocation, &settings, &hosted, identity.project_uuid).await;
-        hosted.shut_down().await;
         Ok(Exit::Success)
     })
 }

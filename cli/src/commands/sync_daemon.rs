@@ -246,6 +246,11 @@ fn print(invocation: &Invocation, document: &StatusDocument<'_>) {
             "Delivered   {} event(s) in {} drain(s)",
             health.delivered, health.drains
         ));
+        if let Some(websocket) = &health.websocket {
+            let why = websocket.trouble.as_ref();
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            printer.line(format!("WebSocket   {}{why}", websocket.status));
+        }
         if let Some(trouble) = &health.last_trouble {
             printer.line(format!("Trouble     {trouble}"));
         }

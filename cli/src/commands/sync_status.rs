@@ -1,10 +1,11 @@
-//! `sync status`: how the queue stands, from disk alone.
+//! `sync status`: how the queue stands, from disk; and how the daemon's WebSocket does, from the daemon.
 
 mod check;
 
 pub(super) use check::legacy_queues;
 
 use crate::age::{age, moment};
+use crate::daemon::control;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hosted::session_store;
@@ -13,8 +14,10 @@ use crate::project;
 use clap::Args;
 use kitty_actors::auth::environment_token;
 use kitty_actors::auth::store::Presence;
+use kitty_actors::websocket::core::Status;
 use kitty_config::Settings;
 use kitty_runtime::consent::Consent;
+use kitty_runtime::ipc::protocol::WebSocketHealth;
 use kitty_runtime::owner::now_ms;
 use kitty_runtime::snapshot::{ScopeSummary, TargetSummary, summarise};
 use kitty_runtime::status_file::DamageReport;
@@ -49,6 +52,9 @@ struct StatusDocument {
     oldest_open_at: Option<String>,
     max_queue_size: u64,
     targets: Vec<TargetDocument>,
+    /// How the daemon's WebSocket stands, in the words of the reference.
+    websocket: String,
+    websocket_trouble: Option<String>,
     damage: Vec<DamageReport>,
 }
 
@@ -206,6 +212,7 @@ pub(super) fn find(invocation: &Invocation) -> Result<Found, Failure> {
 }
 
 fn document(invocation: &Invocation, found: &Found) -> StatusDocument {
+    let line = websocket(invocation);
     StatusDocument {
         hosted_sync: invocation.hosted_sync(),
         state_root: invocation.map.root().display().to_string(),
@@ -227,8 +234,20 @@ fn document(invocation: &Invocation, found: &Found) -> StatusDocument {
             .iter()
             .map(TargetDocument::from)
             .collect(),
+        websocket: line.status,
+        websocket_trouble: line.trouble,
         damage: found.summary.damage.clone(),
     }
+}
+
+/// Asks the daemon how its WebSocket stands; without a daemon there is none.
+fn websocket(invocation: &Invocation) -> WebSocketHealth {
+    let health = control::health(invocation);
+    let websocket = health.and_then(|health| health.websocket);
+    websocket.unwrap_or_else(|| WebSocketHealth {
+        status: Status::Offline.as_str().to_owned(),
+        ..WebSocketHealth::default()
+    })
 }
 
 fn print(invocation: &Invocation, found: &Found) {
@@ -251,6 +270,7 @@ fn print(invocation: &Invocation, found: &Found) {
         "Sync Mode",
         found.settings.event_sync_mode().as_str().to_owned(),
     );
+    row("WebSocket", websocket(invocation).status);
     let last = found
         .current
         .as_ref()

@@ -27,6 +27,22 @@ pub enum TeamspaceCommand {
     Export(ExportArgs),
     /// Puts issues into a shared team, from a JSON file or a built-in sample
     SeedIssues(SeedIssuesArgs),
+    /// Switches a project's binding off, so that it has to bind anew
+    Unbind(UnbindArgs),
+}
+
+/// Arguments of `teamspace unbind`.
+#[derive(Debug, Args)]
+pub struct UnbindArgs {
+    /// The directory that holds the database
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The shared team, by id or slug
+    #[arg(long)]
+    team: String,
+    /// The binding, as the list of all bindings names it
+    #[arg(long, value_name = "REF")]
+    binding_ref: String,
 }
 
 /// Arguments of `teamspace seed-issues`.
@@ -124,6 +140,7 @@ pub fn run(invocation: &Invocation, command: &TeamspaceCommand) -> Result<Exit, 
             TeamspaceCommand::Account(command) => account(invocation, command).await,
             TeamspaceCommand::Export(args) => export(invocation, args).await,
             TeamspaceCommand::SeedIssues(args) => seed_issues(invocation, args).await,
+            TeamspaceCommand::Unbind(args) => unbind(invocation, args).await,
         }
     })
 }
@@ -247,6 +264,20 @@ async fn seed_issues(invocation: &Invocation, args: &SeedIssuesArgs) -> Result<E
         "{} resources, {} issues added, {} brought up to date",
         report.resources, report.added, report.changed
     ));
+    Ok(Exit::Success)
+}
+
+async fn unbind(invocation: &Invocation, args: &UnbindArgs) -> Result<Exit, Failure> {
+    let administration = open(&args.data).await?;
+    administration
+        .disable_binding(&args.team, &args.binding_ref)
+        .await
+        .map_err(|error| Failure::from_error("teamspace_unbind", error))?;
+    administration.close().await;
+    let reference = &args.binding_ref;
+    invocation
+        .printer
+        .line(format!("Binding {reference} is switched off"));
     Ok(Exit::Success)
 }
 

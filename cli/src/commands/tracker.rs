@@ -8,6 +8,7 @@ mod bind;
 mod binding;
 mod discover;
 mod map;
+mod outcome;
 mod providers;
 mod session;
 mod status;

@@ -1,7 +1,7 @@
 //! The other side of the daemon: asking, starting, stopping. Nothing here believes a process id.
 
 use super::serve::NotBorn;
-use super::{absolute, record};
+use super::{absolute, hints, record};
 use crate::invocation::{Invocation, VERSION};
 use kitty_config::Settings;
 use kitty_runtime::crashsafe;
@@ -79,6 +79,9 @@ pub fn standing(invocation: &Invocation) -> Result<Standing, IpcError> {
 }
 
 fn standing_within(invocation: &Invocation, limit: Duration) -> Result<Standing, IpcError> {
+    if let Some(greeting) = record::read(invocation).filter(is_stopped) {
+        return Ok(Standing::Silent(Box::new(greeting)));
+    }
     let socket = invocation.map.daemon_socket();
     match converse(&socket, Request::Hello {}, limit).map(|said| said.answer) {
         Ok(Answer::Hello(greeting)) => return Ok(Standing::Running(greeting)),
@@ -94,9 +97,17 @@ fn standing_within(invocation: &Invocation, limit: Duration) -> Result<Standing,
     })
 }
 
+/// Tells whether somebody stopped the process: it will not answer, and need not be waited for.
+fn is_stopped(greeting: &Greeting) -> bool {
+    greeting.process.state() == ProcessState::Stopped
+}
+
 /// Asks a running daemon how it does.
 #[must_use]
 pub fn health(invocation: &Invocation) -> Option<Health> {
+    if record::read(invocation)?.process.state() == ProcessState::Stopped {
+        return None;
+    }
     match ask(&invocation.map.daemon_socket(), Request::GetHealth {}) {
         Ok(Answer::Health(health)) => Some(*health),
         _ => None,
@@ -109,8 +120,7 @@ pub fn health(invocation: &Invocation) -> Option<Health> {
 /// it is silent.
 #[must_use]
 pub fn hand_over(invocation: &Invocation, settings: &Settings, project: ProjectUuid) -> bool {
-    let stopped = |greeting: &Greeting| greeting.process.state() == ProcessState::Stopped;
-    if record::read(invocation).as_ref().is_some_and(stopped) {
+    if record::read(invocation).as_ref().is_some_and(is_stopped) {
         return false;
     }
     let request = Request::DrainProject {
@@ -129,6 +139,15 @@ pub fn hand_over(invocation: &Invocation, settings: &Settings, project: ProjectU
             tracing::debug!(%error, "no daemon takes the project over");
             false
         }
+    }
+}
+
+/// Tells a live daemon that somebody logged in or out, so that its record names the account at once.
+///
+/// Costs [`ANSWER_LIMIT`] at most; a daemon that hears nothing notices by itself with its next work.
+pub fn session_changed(invocation: &Invocation) {
+    if let Err(error) = ask(&invocation.map.daemon_socket(), Request::SessionChanged {}) {
+        tracing::debug!(%error, "no daemon was told about the session");
     }
 }
 
@@ -180,13 +199,16 @@ fn ran_already(greeting: &Greeting) -> Started {
 
 /// Ends the daemon; returns its process id, or `None` when there was none.
 ///
+/// What a daemon left behind is removed on the way, also records that nobody can read.
+///
 /// # Errors
 /// [`ControlError`].
 pub fn stop(invocation: &Invocation) -> Result<Option<u32>, ControlError> {
-    if matches!(
+    let nothing = matches!(
         standing(invocation)?,
         Standing::Absent { left_behind: None }
-    ) {
+    );
+    if nothing && !hints::any(invocation) {
         return Ok(None);
     }
     let _turn = turn(invocation)?;
@@ -273,9 +295,7 @@ fn is_free(invocation: &Invocation, limit: Duration) -> bool {
 fn clean_up(invocation: &Invocation) -> Result<(), ControlError> {
     let path = invocation.map.daemon_lock();
     let _lock = FileLock::acquire("the daemon lock", &path, PATIENCE)?;
-    if let Some(greeting) = record::read(invocation) {
-        super::hints::remove(invocation, greeting.process.pid);
-    }
+    hints::remove_left_behind(invocation);
     record::remove(invocation);
     Ok(())
 }

@@ -8,6 +8,7 @@ use kitty_actors::delivery::core::DrainPolicy;
 use kitty_actors::delivery::drain::{DrainRequest, Drained, drain};
 use kitty_actors::delivery::{BlockedBy, DrainReport};
 use kitty_actors::schedule::core::DrainEnd;
+use kitty_actors::websocket::Line;
 use kitty_config::{EventSyncMode, Settings};
 use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::ipc::Health;
@@ -16,8 +17,11 @@ use kitty_runtime::snapshot::summarise;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The most open events of a project that go over the WebSocket (decision 15).
+const FRESH_EVENTS: usize = 32;
+
 /// How long the actors of a drain that was broken off may take to store what they know.
-const LET_GO: Duration = Duration::from_millis(1200);
+pub const LET_GO: Duration = Duration::from_millis(1200);
 
 /// How long a drain that is to be broken off may go on: an answer that is on its way is taken in.
 const GRACE: Duration = Duration::from_millis(500);
@@ -28,6 +32,8 @@ pub struct Ended {
     pub end: DrainEnd,
     /// Events that the server has now and had not before.
     pub delivered: u64,
+    /// Events of these that went over the WebSocket.
+    pub told: u64,
     /// What kept events here.
     pub trouble: Option<String>,
 }
@@ -41,10 +47,21 @@ impl Ended {
         health.last_trouble.clone_from(&self.trouble);
     }
 
+    /// There was nothing to do.
+    pub fn idle() -> Self {
+        Self {
+            end: DrainEnd::Done { progress: false },
+            delivered: 0,
+            told: 0,
+            trouble: None,
+        }
+    }
+
     fn failed(trouble: String) -> Self {
         Self {
             end: DrainEnd::Useless { wait: None },
             delivered: 0,
+            told: 0,
             trouble: Some(trouble),
         }
     }
@@ -63,6 +80,7 @@ impl Ended {
         Self {
             end,
             delivered: report.delivered + report.duplicate,
+            told: report.told,
             trouble: blocked.or_else(|| report.stopped.clone()),
         }
     }
@@ -76,15 +94,12 @@ pub async fn deliver(
     settings: &Settings,
     project: ProjectUuid,
     beats: &[PathBuf],
+    line: &Line,
     stop: impl Future<Output = ()>,
 ) -> Option<Ended> {
     if settings.event_sync_mode() != EventSyncMode::Teamspace {
-        let end = DrainEnd::Done { progress: false };
-        return Some(Ended {
-            end,
-            delivered: 0,
-            trouble: None,
-        });
+        line.unwanted();
+        return Some(Ended::idle());
     }
     let hosted = Hosted::start(invocation, settings);
     for checkout in beats {
@@ -92,17 +107,23 @@ pub async fn deliver(
             tracing::warn!(%trouble, "a heartbeat was left out");
         }
     }
-    let ports = hosted.system.drain(project, &hosted.queue(project));
+    let mut ports = hosted.system.drain(project, &hosted.queue(project));
+    ports.line = Some(line.clone());
     let request = DrainRequest {
         purpose: "sync daemon".to_owned(),
         patience: Duration::ZERO,
-        policy: DrainPolicy::default(),
+        policy: DrainPolicy {
+            fresh_events: FRESH_EVENTS,
+            ..DrainPolicy::default()
+        },
         insist: false,
     };
     let mut draining = Box::pin(drain(&ports, &request, &|_| {}));
     let drained = tokio::select! {
         drained = &mut draining => Some(drained),
         () = stop => {
+            // What is on its way over the WebSocket is given back and noted, not sent once more.
+            line.end();
             let _ = tokio::time::timeout(GRACE, &mut draining).await;
             None
         }
@@ -112,9 +133,29 @@ pub async fn deliver(
     // What was acknowledged is stored whether or not the actors end in time.
     let _ = tokio::time::timeout(LET_GO, hosted.shut_down()).await;
     Some(match drained? {
-        Ok(Drained { report, .. }) => Ended::of(&report),
+        Ok(Drained { report, .. }) => {
+            tell_line(line, &report);
+            Ended::of(&report)
+        }
         Err(error) => Ended::failed(error.to_string()),
     })
+}
+
+/// Lets the line know what a drain found out: whether the server is there, and whether it may go there.
+fn tell_line(line: &Line, report: &DrainReport) {
+    match report.blocked.as_ref().map(|blocked| blocked.by) {
+        None if report.requests + report.told > 0 && report.stopped.is_none() => line.occasion(),
+        Some(
+            BlockedBy::Rollout
+            | BlockedBy::Authentication
+            | BlockedBy::Host
+            | BlockedBy::PrivateTeamspace
+            | BlockedBy::Permission
+            | BlockedBy::Protocol
+            | BlockedBy::Mode,
+        ) => line.unwanted(),
+        _ => {}
+    }
 }
 
 /// Returns the projects of this machine that have something to deliver; reads and nothing else.

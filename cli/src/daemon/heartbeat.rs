@@ -6,7 +6,7 @@
 use crate::hosted::Hosted;
 use crate::invocation::Invocation;
 use kitty_missions::git::GitProgram;
-use kitty_missions::identity;
+use kitty_missions::identity::{self, ProjectIdentity};
 use kitty_missions::project::Project;
 use kitty_runtime::envelope::{Emitter, EventDraft};
 use kitty_runtime::id::{EventIds, ProjectUuid};
@@ -69,15 +69,7 @@ pub async fn capture(
     checkout: &Path,
 ) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let located =
-        Project::locate(&GitProgram::default(), checkout, None).map_err(|error| text(&error))?;
-    let config = located.config().map_err(|error| text(&error))?;
-    let node_id = identity::node_id(&invocation.map.clock_json());
-    let known = identity::resolve(&located, &config, node_id).map_err(|error| text(&error))?;
-    let Some(identity) = known
-        .complete()
-        .filter(|known| known.project_uuid == project)
-    else {
+    let Some((located, identity)) = checkout_identity(invocation, project, checkout)? else {
         return Ok(());
     };
     let capture = hosted.system.capture(&hosted.queue(project));
@@ -113,6 +105,23 @@ pub async fn capture(
     };
     let captured = capture.capture(&[draft], &emitter, attribution.scope).await;
     captured.map(|_| ()).map_err(|error| text(&error))
+}
+
+/// Returns what a checkout is and which build, if it is one of the project.
+pub fn checkout_identity(
+    invocation: &Invocation,
+    project: ProjectUuid,
+    checkout: &Path,
+) -> Result<Option<(Project, ProjectIdentity)>, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let located =
+        Project::locate(&GitProgram::default(), checkout, None).map_err(|error| text(&error))?;
+    let config = located.config().map_err(|error| text(&error))?;
+    let node_id = identity::node_id(&invocation.map.clock_json());
+    let known = identity::resolve(&located, &config, node_id).map_err(|error| text(&error))?;
+    let known = known.complete();
+    let ours = known.filter(|known| known.project_uuid == project);
+    Ok(ours.map(|known| (located, known)))
 }
 
 fn payload(emitter: &Emitter) -> Map<String, Value> {

@@ -4,6 +4,7 @@ use crate::invocation::Invocation;
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::fs::read_all;
 use kitty_runtime::ipc::Greeting;
+use kitty_runtime::process::ProcessIdentity;
 use std::io;
 
 /// Reads what the last daemon wrote; `None` when there is nothing or it cannot be read.
@@ -23,6 +24,15 @@ pub fn write(invocation: &Invocation, greeting: &Greeting) -> io::Result<()> {
         &bytes,
         Durability::ProcessDeath,
     )
+}
+
+/// Removes the record and the socket if they are this daemon's.
+///
+/// A daemon whose state root was removed and made again must not take the next one's with it.
+pub fn remove_own(invocation: &Invocation, process: &ProcessIdentity) {
+    if read(invocation).is_some_and(|greeting| greeting.process == *process) {
+        remove(invocation);
+    }
 }
 
 /// Removes the record and the socket; only who holds the daemon lock may.

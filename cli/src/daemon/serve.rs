@@ -2,12 +2,15 @@
 
 use super::drains::{Ended, deliver, with_work};
 use super::heartbeat::Heartbeats;
-use super::{absolute, heartbeat_every, hints, idle_limit, record};
+use super::hints::HintKeeper;
+use super::line::{self, WorkedIn, jitter};
+use super::{absolute, heartbeat_every, idle_limit, record};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hosted::within_actors;
 use crate::invocation::{Invocation, VERSION};
 use kitty_actors::schedule::core::{Effect, Input, ScheduleCore};
+use kitty_actors::websocket::{Line, LineTask};
 use kitty_runtime::crashsafe;
 use kitty_runtime::ipc::protocol::is_newer;
 use kitty_runtime::ipc::{Answer, Greeting, Health, PROTOCOL_VERSION, Reply, Request, Server};
@@ -25,7 +28,9 @@ const LOCK_LIMIT: Duration = Duration::from_secs(1);
 /// What the threads of the socket and the loop share.
 struct Shared {
     greeting: Greeting,
+    hints: HintKeeper,
     health: Mutex<Health>,
+    line: Line,
     stop: Notify,
     asks: UnboundedSender<Ask>,
 }
@@ -47,6 +52,8 @@ pub struct Daemon {
     shared: Arc<Shared>,
     asks: UnboundedReceiver<Ask>,
     beats: Heartbeats,
+    worked_in: WorkedIn,
+    line: Option<LineTask>,
     /// Whether it stays when there is nothing to do.
     stays: bool,
     _lock: FileLock,
@@ -84,11 +91,14 @@ impl Daemon {
         let server =
             Server::listen(&invocation.map.daemon_socket()).map_err(|error| failed(&error))?;
         record::write(invocation, &greeting).map_err(|error| failed(&error))?;
-        hints::write(invocation, &greeting).map_err(|error| failed(&error))?;
+        let hints = HintKeeper::begin(invocation, &greeting).map_err(|error| failed(&error))?;
         let (sender, asks) = unbounded_channel();
+        let (line, task) = Line::new();
         let shared = Arc::new(Shared {
             greeting,
+            hints,
             health: Mutex::default(),
+            line,
             stop: Notify::new(),
             asks: sender,
         });
@@ -98,6 +108,8 @@ impl Daemon {
             shared,
             asks,
             beats: Heartbeats::new(heartbeat_every(invocation)),
+            worked_in: WorkedIn::default(),
+            line: Some(task),
             stays,
             _lock: lock,
         })
@@ -113,11 +125,29 @@ impl Daemon {
             invocation,
             &format!("daemon {VERSION} serves as process {pid}"),
         );
-        let why = within_actors(self.work(invocation));
-        record::remove(invocation);
-        hints::remove(invocation, pid);
+        let why = within_actors(self.work_with_line(invocation));
+        record::remove_own(invocation, &self.shared.greeting.process);
+        self.shared.hints.end();
         say(invocation, &format!("daemon ends: {}", why?));
         Ok(Exit::Success)
+    }
+
+    /// Works, and holds the WebSocket meanwhile; neither waits for the other.
+    async fn work_with_line(&mut self, invocation: &Invocation) -> Result<&'static str, Failure> {
+        let shared = self.shared.clone();
+        let log = |what: &str| say(invocation, what);
+        let server = shared.greeting.server.as_deref();
+        let worked_in = self.worked_in.clone();
+        let surroundings = line::surroundings(invocation, server, worked_in, log);
+        let task = self.line.take().expect("a daemon lives once");
+        shared.line.occasion();
+        let working = async {
+            let why = self.work(invocation).await;
+            shared.line.end();
+            why
+        };
+        let (why, ()) = tokio::join!(working, task.run(surroundings));
+        why
     }
 
     async fn work(&mut self, invocation: &Invocation) -> Result<&'static str, Failure> {
@@ -127,6 +157,7 @@ impl Daemon {
         let mut input = Input::Woke;
         loop {
             let effect = core.step(now_ms(&invocation.time), input);
+            self.shared.hints.refresh(false);
             self.publish(&core, &effect);
             input = match effect {
                 Effect::Scan => {
@@ -158,6 +189,7 @@ impl Daemon {
             return Input::Woke;
         };
         if let Some(checkout) = checkout {
+            self.worked_in.noticed(&project, checkout.as_ref());
             self.beats.noticed(&project, checkout.into(), now);
         }
         Input::Asked(project)
@@ -186,11 +218,7 @@ impl Daemon {
             return Step::Stop("another server is configured now");
         }
         let Ok(uuid) = project.parse() else {
-            return Step::Ended(Ended {
-                end: kitty_actors::schedule::core::DrainEnd::Done { progress: false },
-                delivered: 0,
-                trouble: None,
-            });
+            return Step::Ended(Ended::idle());
         };
         let beats = self.beats.due(project, now_ms(&invocation.time));
         let mut why = "it was asked to";
@@ -200,7 +228,8 @@ impl Daemon {
                 () = signals.received() => why = "a signal",
             }
         };
-        match deliver(invocation, &settings, uuid, &beats, stop).await {
+        let line = &self.shared.line;
+        match deliver(invocation, &settings, uuid, &beats, line, stop).await {
             Some(ended) => {
                 ended.note(&mut self.shared.health(), now_ms(&invocation.time));
                 Step::Ended(ended)
@@ -222,16 +251,15 @@ fn drained(invocation: &Invocation, project: String, ended: &Ended) -> Input {
         say(
             invocation,
             &format!(
-                "project {project}: delivered {}, {trouble}",
-                ended.delivered
+                "project {project}: delivered {} ({} over the WebSocket), {trouble}",
+                ended.delivered, ended.told
             ),
         );
     }
     Input::Drained {
         project,
         end: ended.end,
-        // The low digits of the clock differ between machines, which is all that is asked of them.
-        jitter: u64::from(invocation.time.now().subsec_nanosecond().unsigned_abs() / 1_000 % 1_001),
+        jitter: jitter(invocation),
     }
 }
 
@@ -249,7 +277,7 @@ fn greeting(invocation: &Invocation) -> Greeting {
     }
 }
 
-/// Answers one question; runs on a thread of its own and never waits.
+/// Answers one question; runs on a thread of its own and waits for nobody.
 fn answer(shared: &Shared, request: Request) -> Reply {
     let refused = |code: &str, message: String| {
         Reply::say(Answer::Refused {
@@ -259,7 +287,15 @@ fn answer(shared: &Shared, request: Request) -> Reply {
     };
     match request {
         Request::Hello {} => Reply::say(Answer::Hello(Box::new(shared.greeting.clone()))),
-        Request::GetHealth {} => Reply::say(Answer::Health(Box::new(shared.health().clone()))),
+        Request::SessionChanged {} => {
+            shared.hints.refresh(true);
+            Reply::say(Answer::Accepted {})
+        }
+        Request::GetHealth {} => {
+            let mut health = shared.health().clone();
+            health.websocket = Some(line::health(&shared.line.standing()));
+            Reply::say(Answer::Health(Box::new(health)))
+        }
         Request::Retire { version } if !is_newer(&version, VERSION) => refused(
             "not_newer",
             format!("release {version} is not newer than {VERSION}, which serves"),

@@ -62,8 +62,7 @@ pub fn uninstall(invocation: &Invocation) -> Result<(Service, bool), Failure> {
 }
 
 fn path(environment: &Environment) -> Result<PathBuf, Failure> {
-    let home = environment.non_empty(env::HOME).map(Path::new);
-    home.and_then(login_service).ok_or_else(|| {
+    login_service(environment).ok_or_else(|| {
         Failure::new(
             "no_login_service",
             "No login service can be written: HOME is unset, or this platform has none.",

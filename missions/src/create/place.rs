@@ -2,7 +2,7 @@
 
 use super::{CreateError, Tools};
 use crate::git::Checkout;
-use crate::project::Project;
+use crate::project::{Project, lock_directory};
 use kitty_runtime::lock::FileLock;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl<'a> Place<'a> {
 
 /// Takes the lock that all creations of a repository hold while they write.
 pub(super) fn lock(checkout: &Checkout, tools: &Tools<'_>) -> Result<FileLock, CreateError> {
-    let directory = checkout.common_dir().join("spec-kitty-locks");
+    let directory = lock_directory(checkout);
     tools
         .filesystem
         .create_dir(&directory)

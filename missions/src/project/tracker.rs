@@ -6,9 +6,11 @@
 
 mod edit;
 
+use super::Project;
 use super::config::{ConfigProblem, LIMIT, Reader, document};
 use crate::files::{Links, WorktreeFilesystem, read_text};
 use kitty_runtime::crashsafe::{self, Durability};
+use kitty_runtime::lock::LockError;
 use serde_yaml_ng::{Mapping, Value};
 use std::collections::BTreeMap;
 use std::io;
@@ -121,6 +123,9 @@ pub enum BindingNotStored {
         /// The file.
         file: PathBuf,
     },
+    /// Another program changes the file all the time.
+    #[error(transparent)]
+    Locked(#[from] LockError),
     /// The operating system refused.
     #[error("{} cannot be written: {source}", file.display())]
     Io {
@@ -131,14 +136,27 @@ pub enum BindingNotStored {
     },
 }
 
-/// Stores a binding: the five fields of ours are set or removed, everything else stays.
+/// Changes a project's binding and returns what is stored now.
 ///
-/// Durable when it returns. The default binding removes what is ours (`workspace`, `ownership` and
-/// `egress` stay).
+/// `next` gets the binding as it is under the lock of the file ([`Project::lock_config`]), so that
+/// of two changes at once neither is lost. Durable when it returns. The default binding removes what
+/// is ours (`workspace`, `ownership` and `egress` stay).
 ///
 /// # Errors
 /// [`BindingNotStored`]; then the file is as it was.
-pub fn store(file: &Path, binding: &TrackerBinding) -> Result<(), BindingNotStored> {
+pub fn change(
+    project: &Project,
+    next: impl FnOnce(TrackerBinding) -> TrackerBinding,
+) -> Result<TrackerBinding, BindingNotStored> {
+    let file = project.config_file();
+    let _lock = project.lock_config()?;
+    let binding = next(TrackerBinding::read(&file)?);
+    store(&file, &binding)?;
+    Ok(binding)
+}
+
+/// Stores a binding: the five fields of ours are set or removed, everything else stays.
+fn store(file: &Path, binding: &TrackerBinding) -> Result<(), BindingNotStored> {
     // A link stays a link: what it points to is replaced.
     let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let before = text_of(&file)?.unwrap_or_default();

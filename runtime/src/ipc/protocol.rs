@@ -43,6 +43,8 @@ pub enum Request {
         /// The checkout that the asker works in, for what is said about builds.
         checkout: Option<String>,
     },
+    /// Somebody logged in or out: look at the session again before answering.
+    SessionChanged {},
     /// End in order.
     Stop {},
 }
@@ -56,6 +58,7 @@ impl Request {
             Self::GetHealth {} => "GetHealth",
             Self::Retire { .. } => "Retire",
             Self::DrainProject { .. } => "DrainProject",
+            Self::SessionChanged {} => "SessionChanged",
             Self::Stop {} => "Stop",
         }
     }
@@ -122,6 +125,25 @@ pub struct Health {
     pub last_drain_ms: Option<u64>,
     /// What kept events here last.
     pub last_trouble: Option<String>,
+    /// How its WebSocket stands; a release without one says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<WebSocketHealth>,
+}
+
+/// How the WebSocket of a daemon stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebSocketHealth {
+    /// `Connected`, `Reconnecting`, `Offline` or `OfflineBatchMode`.
+    pub status: String,
+    /// Events that went over it since the daemon began.
+    pub told: u64,
+    /// Events of these that the server answered for.
+    pub answered: u64,
+    /// Why it is not open.
+    pub trouble: Option<String>,
+    /// The code of the warning that goes with it.
+    pub diagnostic_code: Option<String>,
 }
 
 /// Tells whether one release is newer than another; releases that are not three numbers never are.

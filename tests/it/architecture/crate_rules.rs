@@ -31,6 +31,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("sled", &["runtime/src/mailbox"]),
     ("reqwest", &["actors/src/transport"]),
     ("rustls", &["actors/src/transport"]),
+    ("tokio_tungstenite", &["actors/src/transport"]),
     ("keyring_core", &["actors/src/auth"]),
     ("apple_native_keyring_store", &["actors/src/auth"]),
     ("linux_keyutils_keyring_store", &["actors/src/auth"]),

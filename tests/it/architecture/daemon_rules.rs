@@ -10,6 +10,10 @@ const CALLERS: &[(&str, &str)] = &[
         "`sync daemon start|restart`: a person asks for it",
     ),
     (
+        "cli/src/commands/daemon_doctor.rs",
+        "`doctor restart-daemon`: a person asks for it",
+    ),
+    (
         "cli/src/commands/tracker",
         "`tracker sync pull|push|run|publish`: remote_required",
     ),

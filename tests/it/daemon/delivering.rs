@@ -1,23 +1,14 @@
 //! What the daemon delivers, and what happens to it when it is ended in the middle.
 
 use crate::support::daemons::DaemonMachine;
-use crate::support::process::{DEADLINE, signal};
+use crate::support::process::signal;
 use crate::support::sandbox::Sandbox;
 use crate::support::scripted_server::{Answer, BATCH, ScriptedServer, Step};
 use crate::support::sessions::Seed;
 use crate::support::teamspace::Teamspace;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Waits until something holds.
-#[track_caller]
-fn until(machine: &DaemonMachine, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < DEADLINE, "{:?}", machine.log());
-    }
-}
-
-fn logged_in(server: &ScriptedServer) -> DaemonMachine {
+pub(super) fn logged_in(server: &ScriptedServer) -> DaemonMachine {
     let sandbox = Sandbox::hosted(&server.url());
     sandbox.seed(&Seed::private().issued_by(&server.url()));
     DaemonMachine::of(sandbox)
@@ -36,7 +27,7 @@ fn what_is_captured_while_it_runs_reaches_a_real_teamspace_without_sync_now() {
         .map(|event| event["event_id"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(captured.len(), 3);
-    until(&machine, || machine.waiting().is_empty());
+    machine.until("nothing waits", || machine.waiting().is_empty());
     assert_eq!(teamspace.stored_ids(), captured);
 }
 
@@ -88,7 +79,7 @@ fn a_server_that_comes_back_gets_everything_and_each_event_once() {
     server.wait_until("the daemon tries again", |server| {
         server.stored_ids().len() == 3
     });
-    until(&machine, || machine.waiting().is_empty());
+    machine.until("nothing waits", || machine.waiting().is_empty());
     assert_eq!(server.stored_ids().len(), 3);
 }
 
@@ -101,23 +92,25 @@ fn what_the_server_asked_for_holds_for_the_next_daemon_too() {
     machine.start();
     machine.create_mission("first");
     let drained = || machine.status()["health"]["consecutive_failures"].as_u64() > Some(0);
-    until(&machine, drained);
+    machine.until("a drain failed", drained);
     machine.run(&["sync", "daemon", "restart"]).expect_code(0);
     machine.create_mission("second");
-    until(&machine, drained);
+    machine.until("a drain failed", drained);
     assert_eq!(server.count(BATCH), 1, "{:?}", machine.log());
 }
 
-#[test]
-fn a_signal_in_the_middle_of_a_batch_ends_it_in_order_and_loses_nothing() {
+/// Ends a daemon by a signal while a silent server has its batch; returns what that took.
+fn end_in_the_middle() -> Duration {
     let server = ScriptedServer::start();
     let machine = logged_in(&server);
     server.always(BATCH, Step::Hang);
     let daemon = machine.start();
     machine.create_mission("first");
     server.wait_until("a batch is on its way", |server| server.count(BATCH) == 1);
+    let signalled = Instant::now();
     signal("TERM", daemon.process.pid);
     machine.until_ended();
+    let took = signalled.elapsed();
     assert!(
         machine
             .log()
@@ -129,6 +122,14 @@ fn a_signal_in_the_middle_of_a_batch_ends_it_in_order_and_loses_nothing() {
     server.be_honest(BATCH);
     machine.run(&["sync", "run"]).expect_code(0);
     assert_eq!(server.stored_ids().len(), 3);
+    took
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_batch_ends_it_in_two_seconds_and_loses_nothing() {
+    // Whatever else this machine does can only add to the time, so the shortest counts.
+    let took = (0..3).map(|_| end_in_the_middle()).min().unwrap();
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
 #[test]

@@ -7,6 +7,9 @@ use kitty_runtime::lock::FileLock;
 use kitty_runtime::process::{ProcessIdentity, ProcessState};
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const CREATE: &[&str] = &["agent", "mission", "create", "after-it", "--json"];
 
 /// A process that has nothing to do with the daemon, and waits.
 struct Bystander(Child);
@@ -63,6 +66,50 @@ fn after_a_kill_or_a_stop_the_next_stop_leaves_nothing_behind() {
         assert_eq!(machine.status()["state"], "absent", "{name}");
         assert!(!machine.map().daemon_owner().exists(), "{name}");
     }
+}
+
+/// What the next command may take to put things in order.
+const RECOVERY: Duration = Duration::from_secs(1);
+
+/// Breaks a machine three times and returns what the quickest recovery took: whatever else this machine
+/// does can only add to it.
+fn quickest(recover: impl Fn() -> Duration) -> Duration {
+    (0..3).map(|_| recover()).min().unwrap()
+}
+
+#[test]
+fn the_next_command_recovers_within_a_second() {
+    for name in ["KILL", "STOP"] {
+        let took = quickest(|| {
+            let machine = machine();
+            let first = machine.start();
+            signal(name, first.process.pid);
+            let next = machine.run(&["sync", "daemon", "start"]).expect_code(0);
+            assert_eq!(machine.status()["running"], true, "{name}");
+            next.took
+        });
+        assert!(took < RECOVERY, "after {name}: {took:?}");
+        let took = quickest(|| {
+            let machine = machine();
+            let first = machine.start();
+            signal(name, first.process.pid);
+            machine.run(CREATE).expect_code(0).took
+        });
+        assert!(took < RECOVERY, "a mission after {name}: {took:?}");
+    }
+    let took = quickest(|| {
+        let machine = machine();
+        let mut bystander = Bystander::new();
+        recycle(&machine, bystander.0.id());
+        drop(UnixListener::bind(machine.map().daemon_socket()).unwrap());
+        let next = machine.run(&["sync", "daemon", "start"]).expect_code(0);
+        bystander.is_unharmed();
+        next.took
+    });
+    assert!(
+        took < RECOVERY,
+        "a stale socket and a recycled id: {took:?}"
+    );
 }
 
 /// Writes the record of a daemon that is gone and whose id another process has by now.

@@ -212,6 +212,7 @@ fn the_status_document_has_a_stable_shape_and_true_numbers() {
         "healthy": false, "hosted_sync": true, "journal_bytes": "number", "max_queue_size": "number",
         "oldest_open_at": "text", "open": "number", "project_uuid": "text", "server_url": "text",
         "state_root": "text", "waiting_in_inbox": "number",
+        "websocket": "text", "websocket_trouble": null,
         "targets": [{
             "account": "text", "consecutive_failures": "number", "delivered": "number",
             "duplicate": "number", "held": "number", "last_attempt_at": "text", "last_error": null,

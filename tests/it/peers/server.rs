@@ -6,7 +6,7 @@ use crate::support::teamspace::{OWNER, Teamspace};
 use serde_json::{Value, json};
 
 /// Logs the Python CLI in by the device flow; this function plays the person with the browser.
-fn log_in(peer: &Peer, sandbox: &Sandbox, teamspace: &Teamspace) {
+pub(super) fn log_in(peer: &Peer, sandbox: &Sandbox, teamspace: &Teamspace) {
     let login = peer.talk(sandbox, &["auth", "login", "--headless"]);
     let code = login.line_after("Code:");
     assert_eq!(teamspace.decide(&code, OWNER, "approve").status, 200);

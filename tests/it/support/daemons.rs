@@ -7,6 +7,7 @@ use kitty_runtime::lock::FileLock;
 use kitty_runtime::process::{ProcessSignal, ProcessState};
 use serde_json::Value;
 use std::ops::Deref;
+use std::time::Instant;
 
 /// A machine on which daemons are started.
 pub struct DaemonMachine {
@@ -59,6 +60,15 @@ impl DaemonMachine {
     #[track_caller]
     pub fn until_ended(&self) {
         FileLock::acquire("the daemon lock", &self.map().daemon_lock(), DEADLINE).unwrap();
+    }
+
+    /// Waits until something holds.
+    #[track_caller]
+    pub fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < DEADLINE, "{what}: {:?}", self.log());
+        }
     }
 
     /// The lines of the log.

@@ -108,7 +108,7 @@ pub fn wrap(mut wrapper: Command, command: &Command) -> Command {
 }
 
 /// Describes a command as it is typed.
-fn describe(command: &Command) -> String {
+pub fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     words.join(" ")

@@ -3,6 +3,7 @@
 use super::process::{
     Run, Running, Trace, is_installed, is_superuser, program, run, skip, variable, wrap,
 };
+use super::terminal::Terminal;
 use kitty_config::{Environment, FileMap, RuntimeRoot, env};
 use kitty_runtime::fs::os_filesystem;
 use kitty_runtime::owner::Scope;
@@ -229,6 +230,18 @@ impl Call<'_> {
 
     pub fn run(mut self) -> Run {
         run(&mut self.command)
+    }
+
+    /// Starts it at a terminal.
+    pub fn at_terminal(self) -> Terminal {
+        Terminal::start(self.command)
+    }
+
+    /// Starts a shell line at a terminal, in which `"$@"` stands for the call.
+    pub fn at_terminal_within_shell(self, script: &str) -> Terminal {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]);
+        Terminal::start(wrap(shell, &self.command))
     }
 
     pub fn start(mut self) -> Running {

@@ -6,9 +6,11 @@
 //! Long because the account, the script and the HTTP that both travel in are one server.
 
 mod account;
+mod line;
 
 use account::Account;
 use flate2::read::GzDecoder;
+pub use line::ServerLine;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -21,6 +23,10 @@ use std::time::{Duration, Instant};
 pub const BATCH: &str = "/api/v1/events/batch/";
 /// Where the account's teams are asked for.
 pub const ME: &str = "/api/v1/me";
+/// Where the ticket of a WebSocket is asked for.
+pub const WS_TOKEN: &str = "/api/v1/ws-token";
+/// Where WebSockets are opened.
+pub const WS: &str = "/api/v1/ws";
 /// Where tokens are renewed.
 pub const TOKEN: &str = "/oauth/token";
 /// Where tokens are revoked.
@@ -129,6 +135,7 @@ impl Answer {
 }
 
 type Custom = Arc<dyn Fn(&Received) -> Answer + Send + Sync>;
+type Talk = Arc<dyn Fn(&mut ServerLine) + Send + Sync>;
 type Exception = Arc<dyn Fn(&Received) -> Option<Answer> + Send + Sync>;
 
 /// What happens to one request.
@@ -150,6 +157,8 @@ pub enum Step {
     Raw(Vec<u8>),
     /// Nothing is sent until the client goes away.
     Hang,
+    /// A WebSocket is opened and this is said over it; then the connection ends.
+    Line(Talk),
 }
 
 impl Step {
@@ -163,6 +172,11 @@ impl Step {
 
     pub fn unless(answer: impl Fn(&Received) -> Option<Answer> + Send + Sync + 'static) -> Self {
         Self::Unless(Arc::new(answer))
+    }
+
+    /// Opens a WebSocket; the function says what is said over it, the snapshot included.
+    pub fn line(talk: impl Fn(&mut ServerLine) + Send + Sync + 'static) -> Self {
+        Self::Line(Arc::new(talk))
     }
 
     /// Answers 200 with a result per event; the function names its status, or none.
@@ -293,6 +307,17 @@ impl ScriptedServer {
         memory.scripts.remove(path);
     }
 
+    /// Hands out tickets for a WebSocket at this address.
+    pub fn offer_line(&self, ws_url: &str) {
+        let ticket = json!({"ws_token": "s3cret-ws", "ws_url": ws_url, "expires_in": 300, "session_id": "ws-1"});
+        self.always(WS_TOKEN, Step::json(200, &ticket));
+    }
+
+    /// The address of its own WebSocket.
+    pub fn ws_url(&self) -> String {
+        format!("ws://{}{WS}", self.address)
+    }
+
     /// Everything that was asked.
     pub fn requests(&self) -> Vec<Received> {
         self.shared.memory().requests.clone()
@@ -379,6 +404,12 @@ impl ScriptedServer {
                     let _ = writer.write_all(&bytes);
                     let _ = stream.shutdown(Shutdown::Write);
                     let _ = reader.read_to_end(&mut Vec::new());
+                    return;
+                }
+                Step::Line(talk) => {
+                    if let Some(mut line) = ServerLine::accept(stream, &request) {
+                        talk(&mut line);
+                    }
                     return;
                 }
                 Step::Hang => {

@@ -65,6 +65,12 @@ impl Seed {
         self
     }
 
+    /// The access token ends in so many seconds.
+    pub fn access_ends_in(mut self, seconds: i64) -> Self {
+        self.access_ends_in = seconds;
+        self
+    }
+
     /// The access token ended an hour ago.
     pub fn access_expired(mut self) -> Self {
         self.access_ends_in = -3600;

@@ -65,6 +65,33 @@ impl Teamspace {
         run(command.args(arguments).arg("--data").arg(self.data()))
     }
 
+    /// Adds an account that can use the tracker: a Private Teamspace and one shared team.
+    pub fn add_member(&self, email: &str, team: &str) {
+        let add = ["teamspace", "account", "add", email, "--team", team];
+        self.administrate(&add).expect_code(0);
+    }
+
+    /// Puts resources and issues into a shared team.
+    pub fn seed_issues(&self, team: &str, seed: &Value) -> Run {
+        let file = self.directory.path().join("issues.json");
+        super::sandbox::write(&file, seed.to_string());
+        let file = file.to_str().unwrap();
+        let seed = ["teamspace", "seed-issues", "--team", team, "--file", file];
+        self.administrate(&seed).expect_code(0)
+    }
+
+    /// Drops a binding on the server's side.
+    pub fn drop_binding(&self, team: &str, reference: &str) -> Run {
+        self.administrate(&[
+            "teamspace",
+            "unbind",
+            "--team",
+            team,
+            "--binding-ref",
+            reference,
+        ])
+    }
+
     /// The stored envelopes of an account, byte for byte, in order of arrival.
     pub fn stored_of(&self, email: &str) -> Vec<String> {
         let export = self.administrate(&["teamspace", "export", "--account", email]);
@@ -118,9 +145,21 @@ impl Teamspace {
 
     /// Asks something as the holder of an access token.
     pub fn get(&self, path: &str, access_token: &str) -> HttpResponse {
+        send(self.question(path, access_token))
+    }
+
+    /// Asks something about a shared team.
+    pub fn get_of_team(&self, path: &str, access_token: &str, team: &str) -> HttpResponse {
+        send(
+            self.question(path, access_token)
+                .header("X-Team-Slug", team),
+        )
+    }
+
+    fn question(&self, path: &str, access_token: &str) -> HttpRequest {
         let url = format!("{}{path}", self.url);
         let request = HttpRequest::new("the question", Method::Get, url, LIMIT);
-        send(request.header("Authorization", format!("Bearer {access_token}")))
+        request.header("Authorization", format!("Bearer {access_token}"))
     }
 }
 

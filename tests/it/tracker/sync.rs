@@ -2,7 +2,7 @@
 
 use super::{bound, machine, ok};
 use crate::support::sandbox::{Tree, assert_unchanged, write};
-use crate::support::scripted_server::{Received, Step, TOKEN};
+use crate::support::scripted_server::{Received, Step, TOKEN, WS_TOKEN};
 use serde_json::{Value, json};
 
 const RUN: &str = "/api/v1/tracker/run/";
@@ -101,6 +101,8 @@ fn a_push_needs_its_items_and_sends_them_as_they_are() {
 #[test]
 fn a_rejected_token_is_renewed_once_and_the_key_stays() {
     let (sandbox, server) = bound();
+    // The daemon that the command starts would find out about the token as well, and renew it.
+    server.always(WS_TOKEN, Step::json(404, &json!({})));
     server.expire_access_tokens();
     let unless = |request: &Received| {
         (request.token() == Some("s3cret-access-1"))

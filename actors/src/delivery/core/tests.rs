@@ -1,3 +1,5 @@
+mod line;
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -10,6 +12,8 @@ struct Simulation {
     most_events: usize,
     accepted: Vec<String>,
     posts: usize,
+    /// How many events the WebSocket answers before it breaks; `None` when there is none.
+    line: Option<usize>,
     recorded: Vec<(String, DeliveryState)>,
 }
 
@@ -30,6 +34,7 @@ fn simulation(count: u64, window: usize) -> Simulation {
         most_events: usize::MAX,
         accepted: Vec::new(),
         posts: 0,
+        line: None,
         recorded: Vec::new(),
     }
 }
@@ -44,6 +49,7 @@ impl Simulation {
                 Effect::Load => Input::Loaded(windows.next()),
                 Effect::Gate => Input::Gated(Vec::new()),
                 Effect::Send(indices) => self.post(&core, &indices),
+                Effect::Tell(indices) => self.tell(&core, &indices),
                 Effect::RefreshToken => Input::Refreshed(Ok(())),
                 Effect::Pause(_) => Input::Rested,
                 Effect::Record(outcomes) => {
@@ -113,12 +119,16 @@ impl Simulation {
     }
 }
 
-fn answer_all(ids: &[String], state: DeliveryState) -> Input {
-    let answer = EventAnswer {
+fn word(state: DeliveryState) -> EventAnswer {
+    EventAnswer {
         state,
         category: None,
         message: None,
-    };
+    }
+}
+
+fn answer_all(ids: &[String], state: DeliveryState) -> Input {
+    let answer = word(state);
     let results = ids.iter().map(|id| (id.clone(), answer.clone())).collect();
     Input::Answered {
         status: 200,

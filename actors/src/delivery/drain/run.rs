@@ -17,17 +17,23 @@ use crate::delivery::window::{Preparation, Window};
 use crate::delivery::wire::{Admission, BATCH_ENDPOINT, PROTOCOL_HEADER};
 use crate::host_memory::HostMemory;
 use crate::queue::core::{DrainEnd, after_drain};
-use crate::queue::messages::{GetBacklog, GetTarget, RecordAttempt, RecordOutcome};
+use crate::queue::messages::{GetBacklog, GetConsent, GetTarget, RecordAttempt, RecordOutcome};
 use crate::transport::{HttpRequest, HttpResponse, Method, TransportError};
+use crate::websocket::core::Told;
 use futures_util::future::{join, join3};
 use kitty_config::ServerUrl;
+use kitty_runtime::consent::Consent;
 use kitty_runtime::journal::Cursor;
 use kitty_runtime::mailbox::TargetRow;
 use kitty_runtime::outcome::{DeliveryState, Outcome, OutcomeDetail};
 use kitty_runtime::owner::now_ms;
 use kitty_runtime::target::DeliveryTarget;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::pin::Pin;
+
+/// How long a drain goes on with the WebSocket when each answer is slow; the rest goes by batch.
+const TELLING_LIMIT_MS: u64 = 10_000;
 
 /// The state of a drain: its window, the one prepared behind it, and how far it has come.
 pub(super) struct Run<'a> {
@@ -113,6 +119,7 @@ impl<'a> Run<'a> {
                 Effect::Load => Input::Loaded(self.load().await?),
                 Effect::Gate => Input::Gated(self.refused()),
                 Effect::Send(indices) => self.send(&indices).await?,
+                Effect::Tell(indices) => self.tell(&indices).await?,
                 Effect::RefreshToken => {
                     self.stored().await?;
                     Input::Refreshed(self.refresh().await?)
@@ -218,13 +225,64 @@ impl<'a> Run<'a> {
                 let now = now_ms(&self.ports.time);
                 self.ports
                     .memories
-                    .update(&self.server, |memory| memory.unreachable(now));
+                    .update(&self.server, |memory| memory.failed(now));
                 match error {
                     TransportError::Timeout { .. } => Input::Hung(error.to_string()),
                     _ => Input::Unanswered(error.to_string()),
                 }
             }
         })
+    }
+
+    /// Sends records over the WebSocket, each after the answer to the one before, so that the order
+    /// of the project holds whatever the server does.
+    async fn tell(&mut self, indices: &[usize]) -> Result<Input, DrainError> {
+        let Some(line) = &self.ports.line else {
+            return Ok(Input::NotTold);
+        };
+        if line.goes_elsewhere(&self.target) {
+            // Somebody else has logged in since.
+            line.unwanted();
+        }
+        if !line.goes_to(&self.target) {
+            return Ok(Input::NotTold);
+        }
+        self.stored().await?;
+        let window = self.window.as_ref().expect("a window was loaded");
+        let begun = now_ms(&self.ports.time);
+        let (mut answers, mut ending) = (HashMap::new(), None);
+        for index in indices {
+            let id = &self.core.items()[*index].id;
+            let Some(frame) = self.preparation.frame(window, *index) else {
+                break;
+            };
+            if self.ports.queue.ask(GetConsent, LOCAL_LIMIT).await?? == Consent::Refused {
+                // It was decided just now; what was answered is recorded, and nothing more leaves.
+                ending = Some("the project has opted out".to_owned());
+                break;
+            }
+            match line.tell(id, frame).await {
+                Told::Answered(answer) => {
+                    answers.insert(id.clone(), answer);
+                }
+                Told::Lost(why) => {
+                    tracing::info!(%why, "the WebSocket is of no use; a batch is sent");
+                    break;
+                }
+                Told::Ending => {
+                    ending = Some("the daemon ended before the acknowledgement came".to_owned());
+                    break;
+                }
+            }
+            if now_ms(&self.ports.time).abs_diff(begun) > TELLING_LIMIT_MS {
+                break;
+            }
+        }
+        if !answers.is_empty() {
+            let memories = &self.ports.memories;
+            memories.update(&self.server, HostMemory::reached);
+        }
+        Ok(Input::Told { answers, ending })
     }
 
     /// Sends a request; what is to be done here is done while the server works on it.
@@ -259,6 +317,12 @@ impl<'a> Run<'a> {
                 Ok(Ok(()))
             }
             Err(error) => {
+                if error.comes_from_the_server() {
+                    let now = now_ms(&self.ports.time);
+                    self.ports
+                        .memories
+                        .update(&self.server, |memory| memory.failed(now));
+                }
                 let next = "Run `spec-kitty auth login`.";
                 Ok(Err(Blocked::new(
                     BlockedBy::Authentication,
@@ -329,7 +393,8 @@ impl<'a> Run<'a> {
 
     /// Remembers how the drain went, for status and for the next one.
     async fn note_end(&self, report: &DrainReport, row: &TargetRow) -> Result<(), DrainError> {
-        if report.requests == 0 && report.blocked.is_none() && report.held == 0 {
+        let silent = report.requests == 0 && report.told == 0 && report.stopped.is_none();
+        if silent && report.blocked.is_none() && report.held == 0 {
             // Nothing was to be done for this target, and nothing is to be said of it.
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 use super::{Found, SyncStatusArgs};
 use crate::boundary::{Boundary, Foreground, Mismatch, OwnerRecord};
+use crate::daemon::orphans;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
 use kitty_config::env;
@@ -15,7 +16,7 @@ struct CheckDocument {
     auth_required: bool,
     auth_present: bool,
     remote_sync: bool,
-    live_orphan_daemon_count: u8,
+    live_orphan_daemon_count: usize,
     foreground: Foreground,
     daemon_owner_record: Map<String, Value>,
     active_queue: ActiveQueue,
@@ -49,16 +50,14 @@ struct TargetAuthority {
 /// Runs the check; reads only. Ends with 2 when the boundary does not hold.
 pub(super) fn check(invocation: &Invocation, args: &SyncStatusArgs, found: &Found) -> Exit {
     let boundary = Boundary::look(invocation, &found.settings);
-    let exit = if boundary.holds() {
-        Exit::Success
-    } else {
-        Exit::Refused
-    };
+    let orphans = orphans::find(invocation).len();
+    let holds = boundary.holds() && orphans == 0;
+    let exit = if holds { Exit::Success } else { Exit::Refused };
     if args.json {
-        let document = document(invocation, found, &boundary, exit);
+        let document = document(invocation, found, &boundary, orphans);
         invocation.printer.json().finish(&document);
     } else {
-        print(invocation, &boundary);
+        print(invocation, &boundary, orphans);
     }
     exit
 }
@@ -67,15 +66,17 @@ fn document(
     invocation: &Invocation,
     found: &Found,
     boundary: &Boundary,
-    exit: Exit,
+    orphans: usize,
 ) -> CheckDocument {
+    let ok = boundary.holds() && orphans == 0;
+    let exit = if ok { Exit::Success } else { Exit::Refused };
     CheckDocument {
-        ok: boundary.holds(),
+        ok,
         exit_code: exit.code(),
         auth_required: invocation.hosted_sync(),
         auth_present: found.authenticated,
         remote_sync: invocation.hosted_sync(),
-        live_orphan_daemon_count: 0,
+        live_orphan_daemon_count: orphans,
         foreground: boundary.foreground.clone(),
         daemon_owner_record: record(&boundary.record),
         active_queue: ActiveQueue {
@@ -96,8 +97,17 @@ fn document(
                 .map(str::to_owned),
             resolved_server_url: found.server.clone(),
         },
-        remediation: boundary.remediations(),
+        remediation: remediations(boundary, orphans),
     }
+}
+
+/// Lists what to do; a daemon that nobody records is the doctor's to judge.
+fn remediations(boundary: &Boundary, orphans: usize) -> Vec<&'static str> {
+    let mut remediations = boundary.remediations();
+    if orphans > 0 {
+        remediations.push("Run `spec-kitty doctor orphan-daemons`.");
+    }
+    remediations
 }
 
 /// Shows the record with its status, and never its token.
@@ -127,11 +137,11 @@ pub(in crate::commands) fn legacy_queues(invocation: &Invocation) -> Vec<String>
         .collect()
 }
 
-fn print(invocation: &Invocation, boundary: &Boundary) {
+fn print(invocation: &Invocation, boundary: &Boundary, orphans: usize) {
     let printer = invocation.printer;
     let row = |key: &str, value: &str| printer.line(format!("  {key:<24}{value}"));
     let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "<unset>".to_owned());
-    if boundary.holds() {
+    if boundary.holds() && orphans == 0 {
         printer.line("Identity boundary check passed.");
     } else {
         printer.line("Identity boundary check FAILED:");
@@ -140,6 +150,7 @@ fn print(invocation: &Invocation, boundary: &Boundary) {
     let ours = &boundary.foreground;
     row("package_version", &ours.package_version);
     row("executable_path", &ours.executable_path);
+    row("source_path", &shown(&ours.source_path));
     row("server_url", &shown(&ours.server_url));
     row("team_or_user", &shown(&ours.team_or_user));
     row("queue_db_path", &ours.queue_db_path);
@@ -158,12 +169,15 @@ fn print(invocation: &Invocation, boundary: &Boundary) {
             shown(&mismatch.daemon_value)
         ));
     }
+    if orphans > 0 {
+        printer.line(format!("Orphan daemons: {orphans} live and not recorded"));
+    }
     for path in legacy_queues(invocation) {
         printer.line(format!(
             "Legacy queue: {path} (left for `spec-kitty upgrade`)"
         ));
     }
-    let remediations = boundary.remediations();
+    let remediations = remediations(boundary, orphans);
     if !remediations.is_empty() {
         printer.line("Remediation:");
         for remediation in remediations {

@@ -9,17 +9,16 @@ use super::session::{Session, Verb, failed, text, within};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
-use bytes::Bytes;
 use clap::Args;
-use kitty_actors::gate::messages::Gated;
 use kitty_actors::tracker::binding::{
     Bound, Candidate, Resolution, confirmed, resolution, resources, validation,
 };
-use kitty_actors::tracker::requests::identity_json;
-use kitty_actors::tracker::{TrackerClient, TrackerError, TrackerRequest};
+use kitty_actors::tracker::{
+    BindIdentity, GatedIdentity, TrackerClient, TrackerError, TrackerRequest,
+};
 use kitty_missions::identity;
 use kitty_missions::project::Project;
-use kitty_missions::project::tracker::{TrackerBinding, store};
+use kitty_missions::project::tracker::{TrackerBinding, change};
 use serde_json::Value;
 
 /// Arguments of `tracker bind`.
@@ -71,7 +70,7 @@ pub fn run(invocation: &Invocation, args: &BindArgs) -> Result<Exit, Failure> {
             None => the_provider(session, &client).await?,
         };
         let identity = client
-            .gate(identity_of(invocation, &project)?)
+            .gate(&identity_of(invocation, &project)?)
             .await
             .map_err(failed)?;
         let bind = Bind {
@@ -142,10 +141,10 @@ fn may_replace(session: &Session<'_>, args: &BindArgs) -> Result<bool, Failure> 
     let printer = session.invocation.printer;
     let question = format!("Existing binding: {label}\nReplace existing binding? (y/N): ");
     match printer.ask(&question) {
-        Some(answer) => Ok(answer.eq_ignore_ascii_case("y")),
+        Some(answer) => Ok(["y", "yes"].contains(&answer.to_lowercase().as_str())),
         None => Err(Failure::new(
             "already_bound",
-            format!("This project is bound to '{label}', and nobody can be asked whether to replace that."),
+            format!("This project is bound to '{label}', and there was no answer whether to replace that."),
         )
         .next("Run `spec-kitty tracker bind` with `--select N` or `--bind-ref REF` to replace it.")),
     }
@@ -183,20 +182,20 @@ async fn the_provider(
     }
 }
 
-fn identity_of(invocation: &Invocation, project: &Project) -> Result<Bytes, Failure> {
+fn identity_of(invocation: &Invocation, project: &Project) -> Result<BindIdentity, Failure> {
     let config = project
         .config()
         .map_err(|error| Failure::from_error("project_config", error))?;
     let node_id = identity::node_id(&invocation.map.clock_json());
     let identity = identity::ensure(&*invocation.filesystem, project, &config, node_id)
         .map_err(|error| Failure::from_error("no_identity", error))?;
-    Ok(identity_json(
-        &identity.project_uuid.to_string(),
-        &identity.project_slug,
-        &identity.node_id,
-        identity.repo_slug.as_deref(),
-        &identity.build_id.to_string(),
-    ))
+    Ok(BindIdentity {
+        uuid: identity.project_uuid.to_string(),
+        slug: identity.project_slug,
+        node_id: identity.node_id,
+        repo_slug: identity.repo_slug,
+        build_id: identity.build_id.to_string(),
+    })
 }
 
 /// One bind under way.
@@ -204,7 +203,7 @@ struct Bind<'a> {
     session: &'a Session<'a>,
     client: &'a TrackerClient,
     provider: &'static str,
-    identity: Gated<Bytes>,
+    identity: GatedIdentity,
 }
 
 impl Bind<'_> {
@@ -292,7 +291,7 @@ impl Bind<'_> {
                 .map_err(|_| Failure::new("invalid_selection", "Invalid selection.")),
             None => Err(Failure::new(
                 "selection_needed",
-                "Several resources fit, and nobody can be asked which one is meant.",
+                "Several resources fit, and there was no answer which one is meant.",
             )
             .next("Choose one with `--select N`.")),
         }
@@ -300,21 +299,21 @@ impl Bind<'_> {
 
     /// Stores the binding in the project's own file.
     fn store(&self, project: &Project, bound: Bound) -> Result<TrackerBinding, Failure> {
-        let before = &self.session.binding;
-        let is_same = before.provider.as_deref() == Some(self.provider);
-        let kept = |field: &Option<String>| field.clone().filter(|_| is_same);
-        let context = bound.provider_context.into_iter();
-        let binding = TrackerBinding {
-            provider: Some(self.provider.to_owned()),
-            binding_ref: Some(bound.binding_ref),
-            project_slug: bound.project_slug.or_else(|| kept(&before.project_slug)),
-            display_label: bound.display_label.or_else(|| kept(&before.display_label)),
-            provider_context: context.filter_map(plain).collect(),
-            ..before.clone()
-        };
-        store(&project.config_file(), &binding)
-            .map_err(|error| Failure::from_error("tracker_binding_not_stored", error))?;
-        Ok(binding)
+        let stored = change(project, |before| {
+            let is_same = before.provider.as_deref() == Some(self.provider);
+            let kept = |field: Option<String>| field.filter(|_| is_same);
+            let context = bound.provider_context.into_iter();
+            TrackerBinding {
+                provider: Some(self.provider.to_owned()),
+                binding_ref: Some(bound.binding_ref),
+                project_slug: bound.project_slug.or_else(|| kept(before.project_slug)),
+                display_label: bound.display_label.or_else(|| kept(before.display_label)),
+                provider_context: context.filter_map(plain).collect(),
+                workspace: before.workspace,
+                egress: before.egress,
+            }
+        });
+        stored.map_err(|error| Failure::from_error("tracker_binding_not_stored", error))
     }
 }
 

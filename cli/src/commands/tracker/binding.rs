@@ -7,6 +7,8 @@ use kitty_actors::tracker::{Route, RouteKey};
 use kitty_missions::git::{Checkout, GitProgram};
 use kitty_missions::project::Project;
 use kitty_missions::project::tracker::TrackerBinding;
+use kitty_runtime::consent::Consent;
+use kitty_runtime::id::ProjectUuid;
 
 /// Where a command runs, as far as the tracker is concerned.
 pub struct Place {
@@ -86,20 +88,45 @@ pub fn refuse_local_provider(binding: &TrackerBinding) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a project whose tracker data may not leave.
+/// Refuses a project whose tracker data may not leave: by the file that is shared with everybody who
+/// works on it, or by what was decided on this machine.
+///
+/// `tracker.egress: permitted` overrules the decision of this machine only for providers that are
+/// reached without a Teamspace (reference 9), which this program does not have.
 ///
 /// # Errors
-/// [`Failure`] that names the setting; anything but `permitted` and nothing counts as refused.
-pub fn refuse_egress(binding: &TrackerBinding) -> Result<(), Failure> {
-    match binding.egress.as_deref() {
-        None | Some("permitted") => Ok(()),
-        Some(value) => Err(Failure::new(
-            "tracker_egress_refused",
-            format!(
-                "Refusing to send tracker data to Spec Kitty SaaS: \
-                 `tracker.egress` in .kittify/config.yaml is '{value}'."
-            ),
-        )
-        .next("Remove it, or set it to `permitted`, to let the tracker commands send.")),
+/// [`Failure`] that names what forbids it; whatever cannot be understood forbids it too.
+pub fn refuse_egress(invocation: &Invocation, place: &Place) -> Result<(), Failure> {
+    let setting = match &place.binding {
+        Ok(None) => return Ok(()),
+        Ok(Some(binding)) => binding.egress.as_deref(),
+        Err(problem) => {
+            return Err(refused(problem).next("Mend the file, then run the command again."));
+        }
+    };
+    if let Some(value) = setting.filter(|value| *value != "permitted") {
+        let reason = format!("`tracker.egress` in .kittify/config.yaml is '{value}'");
+        return Err(refused(&reason).next(
+            "Remove it, or set it to `permitted`, to let the tracker commands send what this machine allows.",
+        ));
     }
+    match project::known_identity(invocation)? {
+        Some(project) if is_opted_out(invocation, project) => Err(refused(
+            "this project has opted out of hosted sync on this machine",
+        )
+        .next("Run `spec-kitty sync opt-in` to let the tracker commands send.")),
+        _ => Ok(()),
+    }
+}
+
+fn is_opted_out(invocation: &Invocation, project: ProjectUuid) -> bool {
+    let paths = project::scope(invocation, project).paths;
+    Consent::read(&*invocation.filesystem, &paths) == Consent::Refused
+}
+
+fn refused(reason: &str) -> Failure {
+    Failure::new(
+        "tracker_egress_refused",
+        format!("Refusing to send tracker data to Spec Kitty SaaS: {reason}."),
+    )
 }

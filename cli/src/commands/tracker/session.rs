@@ -82,9 +82,12 @@ pub fn within(
     let place = binding::Place::find(invocation);
     if let Ok(Some(binding)) = &place.binding {
         refuse_local_provider(binding)?;
-        if verb.sends() {
-            refuse_egress(binding)?;
-        }
+    }
+    // A binding that cannot be read stops the others in the checks below before anybody is asked.
+    let needs = verb.requirements();
+    let asks = place.binding.is_ok() || needs.reachability || !needs.binding;
+    if verb.sends() && asks {
+        refuse_egress(invocation, &place)?;
     }
     within_actors(async {
         let hosted = Hosted::start(invocation, &settings);

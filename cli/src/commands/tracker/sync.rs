@@ -1,5 +1,6 @@
 //! `tracker sync pull|push|run|publish`: the commands that need the server, and may start the daemon.
 
+use super::outcome;
 use super::session::{Session, Verb, text, within};
 use super::status::upgrade_line;
 use crate::daemon::control;
@@ -159,7 +160,13 @@ async fn synchronise(session: &Session<'_>, command: &TrackerSyncCommand) -> Res
     let mut answer = session.call(&request).await?;
     answer["pending_binding_upgrade"] = session.pending_upgrade(&answer).into();
     show(session.invocation, command, &answer);
-    Ok(Exit::Success)
+    let Some(failure) = outcome::failure(command.title(), &answer) else {
+        return Ok(Exit::Success);
+    };
+    for line in failure {
+        session.invocation.printer.error(line);
+    }
+    Ok(Exit::Failed)
 }
 
 fn show(invocation: &Invocation, command: &TrackerSyncCommand, answer: &Value) {

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use crate::project;
-use kitty_missions::project::tracker::{TrackerBinding, store};
+use kitty_missions::project::tracker::{TrackerBinding, change};
 
 /// Runs `tracker unbind`.
 ///
@@ -14,7 +14,7 @@ use kitty_missions::project::tracker::{TrackerBinding, store};
 pub fn run(invocation: &Invocation) -> Result<Exit, Failure> {
     within(invocation, Verb::Unbind, false, async |_| {
         let project = project::current(invocation)?;
-        store(&project.config_file(), &TrackerBinding::default())
+        change(&project, |_| TrackerBinding::default())
             .map_err(|error| Failure::from_error("tracker_binding_not_stored", error))?;
         invocation.printer.line("Tracker binding removed");
         Ok(Exit::Success)
