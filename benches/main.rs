@@ -2,8 +2,8 @@
 //!
 //! `cargo bench` prints one table and writes `target/bench-report.html` and `.json`. After `--`:
 //! `--quick` takes small sizes (CI), `--full` adds a drain of a million events; any other word
-//! chooses subjects by name (`gate append mailbox drain startup`). `SPEC_KITTY_PEER_CLI_PYTHON` names
-//! the interpreter of an environment that holds the Python CLI; without it those rows are skipped.
+//! chooses subjects by name (`gate append mailbox drain startup waits idle`).
+//! `SPEC_KITTY_PEER_CLI_PYTHON` names the interpreter of an environment that holds the Python CLI; without it those rows are skipped.
 //!
 //! Measurements that are compared run in turn, and medians are compared, because machines are shared.
 //! This program is its own helper: `worker …` is what it starts as another process.
@@ -14,6 +14,7 @@ mod append;
 mod drain;
 mod events;
 mod gate;
+mod idle;
 mod journal;
 mod launch;
 mod mailbox;
@@ -24,6 +25,7 @@ mod report;
 mod sink;
 mod startup;
 mod unsynced;
+mod waits;
 mod worker;
 
 use report::Report;
@@ -91,12 +93,14 @@ fn main() -> ExitCode {
 
 type Subject = (&'static str, fn(Size, &mut Report) -> io::Result<()>);
 
-const SUBJECTS: [Subject; 5] = [
+const SUBJECTS: [Subject; 7] = [
     ("gate", gate::measure),
     ("append", append::measure),
     ("mailbox", mailbox::measure),
     ("drain", drain::measure),
     ("startup", startup::measure),
+    ("waits", waits::measure),
+    ("idle", idle::measure),
 ];
 
 fn measure_all(options: &[&str]) -> io::Result<()> {

@@ -7,7 +7,7 @@ use crate::place::Place;
 use crate::report::{Report, Row, Target};
 use kitty_config::env;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The interpreter of an environment that holds the Python CLI.
@@ -140,19 +140,33 @@ struct Peer {
     script: PathBuf,
 }
 
+/// Finds the interpreter that holds the peer, or says why there is none.
+///
+/// # Errors
+/// The reason, for the report.
+pub fn interpreter(ours: &Place) -> Result<PathBuf, String> {
+    let python = crate::variable(PEER).ok_or_else(|| format!("{PEER} is not set"))?;
+    let python = PathBuf::from(python);
+    let mut version = ours.command(&python);
+    version.arg(script(&python)).arg("--version");
+    version.env_remove(env::SPEC_KITTY_ENABLE_SAAS_SYNC.name);
+    let said = launch(&version).map_err(|error| error.to_string())?;
+    if !said.stdout.contains(PEER_RELEASE) {
+        return Err(format!("{PEER} holds no release {PEER_RELEASE}"));
+    }
+    Ok(python)
+}
+
+/// The peer's program lies beside its interpreter.
+fn script(python: &Path) -> PathBuf {
+    python.with_file_name("spec-kitty")
+}
+
 impl Peer {
     /// Finds the peer, or says why there is none.
     fn find(ours: &Place) -> Result<Self, String> {
-        let python = crate::variable(PEER).ok_or_else(|| format!("{PEER} is not set"))?;
-        let python = PathBuf::from(python);
-        let script = python.with_file_name("spec-kitty");
-        let mut version = ours.command(&python);
-        version.arg(&script).arg("--version");
-        version.env_remove(env::SPEC_KITTY_ENABLE_SAAS_SYNC.name);
-        let said = launch(&version).map_err(|error| error.to_string())?;
-        if !said.stdout.contains(PEER_RELEASE) {
-            return Err(format!("{PEER} holds no release {PEER_RELEASE}"));
-        }
+        let python = interpreter(ours)?;
+        let script = script(&python);
         let place = Place::new(crate::scratch()).map_err(|error| error.to_string())?;
         Ok(Self {
             place,
