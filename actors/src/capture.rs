@@ -7,13 +7,14 @@ use crate::clock::messages::{GetNodeId, Tick};
 use crate::gate::GateActor;
 use crate::gate::messages::CheckOutbound;
 use crate::queue::QueueActor;
-use crate::queue::messages::{AppendEvents, NewRecord, QueueError};
+use crate::queue::messages::{AppendEvents, HoldEvents, NewRecord, QueueError, SettleHeld};
 use crate::supervise::{AskError, Child};
 use bytes::Bytes;
 use kitty_config::ServerUrl;
 use kitty_contract::{Context, Violation};
 use kitty_runtime::envelope::{Emitter, Envelope, EventDraft};
 use kitty_runtime::id::EventId;
+use kitty_runtime::inbox::{Claim, Held};
 use kitty_runtime::lamport::ClockError;
 use kitty_runtime::record::{CaptureScope, RecordKind};
 use std::time::Duration;
@@ -121,17 +122,55 @@ impl CapturePorts {
         emitter: &Emitter,
         scope: CaptureScope,
     ) -> Result<Vec<EventId>, CaptureError> {
-        let ticks = self
-            .clock
-            .ask(
-                Tick {
-                    count: drafts.len(),
-                },
-                LOCAL_LIMIT,
-            )
-            .await??;
+        if let Some(append) = self.seal(drafts, emitter, scope).await? {
+            self.queue.ask(append, LOCAL_LIMIT).await??;
+        }
+        Ok(drafts.iter().map(|draft| draft.event_id).collect())
+    }
+
+    /// Stores the events of a change that has not happened yet; durable when it returns, and seen by
+    /// no owner before [`settle`](Self::settle).
+    ///
+    /// `None` without events.
+    ///
+    /// # Errors
+    /// [`CaptureError`]; then nothing is held.
+    pub async fn hold(
+        &self,
+        drafts: &[EventDraft],
+        emitter: &Emitter,
+        scope: CaptureScope,
+        claim: Claim,
+    ) -> Result<Option<Held>, CaptureError> {
+        let Some(append) = self.seal(drafts, emitter, scope).await? else {
+            return Ok(None);
+        };
+        let hold = HoldEvents { append, claim };
+        Ok(Some(self.queue.ask(hold, LOCAL_LIMIT).await??))
+    }
+
+    /// Gives held events to the owner, or removes them.
+    ///
+    /// # Errors
+    /// [`CaptureError`]; then `sync reconcile` finds out what to do with them.
+    pub async fn settle(&self, held: Held, happened: bool) -> Result<(), CaptureError> {
+        let settle = SettleHeld { held, happened };
+        Ok(self.queue.ask(settle, LOCAL_LIMIT).await??)
+    }
+
+    /// Gives the events their place in the clock's order and passes each through the gate.
+    async fn seal(
+        &self,
+        drafts: &[EventDraft],
+        emitter: &Emitter,
+        scope: CaptureScope,
+    ) -> Result<Option<AppendEvents>, CaptureError> {
+        let tick = Tick {
+            count: drafts.len(),
+        };
+        let ticks = self.clock.ask(tick, LOCAL_LIMIT).await??;
         let Some(first) = ticks.first().copied() else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let mut records = Vec::with_capacity(drafts.len());
         for (draft, lamport) in drafts.iter().zip(ticks) {
@@ -154,16 +193,10 @@ impl CapturePorts {
                 bytes: gated.get().to_vec(),
             });
         }
-        self.queue
-            .ask(
-                AppendEvents {
-                    lamport: first,
-                    scope,
-                    records,
-                },
-                LOCAL_LIMIT,
-            )
-            .await??;
-        Ok(drafts.iter().map(|draft| draft.event_id).collect())
+        Ok(Some(AppendEvents {
+            lamport: first,
+            scope,
+            records,
+        }))
     }
 }

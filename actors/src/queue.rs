@@ -11,14 +11,15 @@ use actix::{Actor, Handler, SyncContext};
 use core::{Effect, Input, QueueCore};
 use kitty_runtime::consent::Consent;
 use kitty_runtime::crashsafe::{self, Durability};
-use kitty_runtime::inbox::{AppendError, Inbox};
+use kitty_runtime::inbox::{AppendError, Held, Inbox, Reconciled};
 use kitty_runtime::lease::{OwnerLease, recorded_owner};
 use kitty_runtime::owner::{OwnerPorts, Retired, Scope, ScopeOwner, SledFactory, now_ms};
 use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};
 use kitty_runtime::snapshot::{self, Found, ScopeSummary};
 use messages::{
     AppendEvents, BeginWork, CompleteCommand, Explain, FinishWork, GetBacklog, GetConsent,
-    GetTarget, NextBatch, OpenCommands, QueueError, RecordAttempt, RecordOutcome, WorkBegun,
+    GetTarget, HoldEvents, NextBatch, OpenCommands, QueueError, ReconcileHeld, RecordAttempt,
+    RecordOutcome, SettleHeld, WorkBegun,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,9 +95,31 @@ impl QueueActor {
     }
 
     fn append(&mut self, command: &AppendEvents) -> Result<(), QueueError> {
+        self.admit(command.lamport)?;
+        let records = self.records(command);
+        Ok(self.inbox.append(command.lamport, &records)?)
+    }
+
+    fn hold(&mut self, command: &HoldEvents) -> Result<Held, QueueError> {
+        let append = &command.append;
+        self.admit(append.lamport)?;
+        let records = self.records(append);
+        Ok(self.inbox.hold(append.lamport, &records, &command.claim)?)
+    }
+
+    fn settle(&self, command: &SettleHeld) -> Result<(), QueueError> {
+        let settled = match command.happened {
+            true => self.inbox.publish(&command.held),
+            false => self.inbox.withdraw(&command.held),
+        };
+        Ok(settled?)
+    }
+
+    /// Refuses records when the queue is full.
+    fn admit(&self, lamport: u64) -> Result<(), QueueError> {
         let marked_full = self.is_marked_full();
         let mut effects = self.core.step(&Input::Append {
-            lamport: command.lamport,
+            lamport,
             marked_full,
         });
         if effects == [Effect::Count] {
@@ -108,13 +131,12 @@ impl QueueActor {
         }
         for effect in effects {
             match effect {
-                Effect::Count => {}
+                Effect::Count | Effect::Store => {}
                 Effect::MarkFull => self.mark_full()?,
                 Effect::ClearMark => {
                     crashsafe::remove(&*self.ports.filesystem, &self.scope.paths.inbox_full())?;
                 }
                 Effect::Refuse { waiting } => return Err(self.full(waiting)),
-                Effect::Store => self.store(command)?,
             }
         }
         Ok(())
@@ -143,15 +165,14 @@ impl QueueActor {
         Consent::read(&*self.ports.filesystem, &self.scope.paths)
     }
 
-    fn store(&self, command: &AppendEvents) -> Result<(), QueueError> {
+    fn records<'a>(&self, command: &'a AppendEvents) -> Vec<RecordView<'a>> {
         let captured_ms = now_ms(&self.ports.time);
         let scope = match self.consent() {
             Consent::Granted => command.scope,
             Consent::Refused => CaptureScope::WITHHELD,
         };
-        let records: Vec<RecordView<'_>> = command
-            .records
-            .iter()
+        let records = command.records.iter();
+        records
             .map(|record| RecordView {
                 sequence: 0,
                 kind: record.kind,
@@ -160,8 +181,7 @@ impl QueueActor {
                 id: &record.id,
                 payload: &record.bytes,
             })
-            .collect();
-        Ok(self.inbox.append(command.lamport, &records)?)
+            .collect()
     }
 
     fn begin(&mut self, command: &BeginWork) -> Result<WorkBegun, QueueError> {
@@ -184,7 +204,18 @@ impl QueueActor {
             let owner = ScopeOwner::open(self.ports.clone(), self.scope.clone(), lease, factory)?;
             self.access = Access::Owner(Box::new(owner));
         }
+        self.settle_what_was_left();
         Ok(WorkBegun::Owner(self.owner()?.ingest()?))
+    }
+
+    /// Publishes or withdraws what processes left that died; a failure stops no delivery, because what
+    /// stays held is looked at again by the next one and named by `sync doctor`.
+    fn settle_what_was_left(&self) {
+        match self.inbox.reconcile() {
+            Ok(done) if done == Reconciled::default() => {}
+            Ok(done) => tracing::debug!(?done, "events of missions were settled"),
+            Err(error) => tracing::warn!("held events could not be settled: {error}"),
+        }
     }
 
     fn finish(&mut self, command: &FinishWork) -> Result<Retired, QueueError> {
@@ -221,6 +252,9 @@ macro_rules! answers {
 
 answers! {
     AppendEvents => (), |queue, ask| queue.append(&ask);
+    HoldEvents => Held, |queue, ask| queue.hold(&ask);
+    SettleHeld => (), |queue, ask| queue.settle(&ask);
+    ReconcileHeld => Reconciled, |queue, _ask| Ok(queue.inbox.reconcile()?);
     BeginWork => WorkBegun, |queue, ask| queue.begin(&ask);
     FinishWork => Retired, |queue, ask| queue.finish(&ask);
     GetTarget => kitty_runtime::mailbox::TargetRow, |queue, ask| Ok(queue.owner()?.target(&ask.target)?);

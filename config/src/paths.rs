@@ -318,6 +318,12 @@ impl ScopePaths {
         self.directory.join("inbox").join("new")
     }
 
+    /// `inbox/held/`, records whose change has not happened yet.
+    #[must_use]
+    pub fn inbox_held(&self) -> PathBuf {
+        self.directory.join("inbox").join("held")
+    }
+
     /// `inbox/damaged/`, files of which not every record could be read; kept for inspection.
     #[must_use]
     pub fn inbox_damaged(&self) -> PathBuf {

@@ -1,6 +1,7 @@
 //! Identifiers, each with its own type so that one cannot stand where another belongs.
 
 use crate::time::SharedTime;
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Mutex;
@@ -27,6 +28,33 @@ impl EventId {
     #[must_use]
     pub const fn timestamp_ms(self) -> u64 {
         self.0.timestamp_ms()
+    }
+
+    /// Returns the id of an event that follows from this one, always the same for the same words.
+    ///
+    /// It has this id's time; its 80 random bits are the first of SHA-256 over this id and the
+    /// words, so that whoever works the consequence out again gives it the same id.
+    ///
+    /// ```
+    /// use kitty_runtime::id::EventId;
+    /// let cause: EventId = "01M7XCRBZDR9YZR1SQYAEG4FH9".parse().unwrap();
+    /// let assigned = cause.derived("WPAssigned");
+    /// assert_eq!(assigned, cause.derived("WPAssigned"));
+    /// assert_eq!(assigned.timestamp_ms(), cause.timestamp_ms());
+    /// assert_ne!(assigned, cause.derived("WPCreated"));
+    /// ```
+    #[must_use]
+    pub fn derived(self, words: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(self.0.to_bytes());
+        hash.update(words.as_bytes());
+        let digest = hash.finalize();
+        let mut random = [0_u8; 16];
+        random[6..].copy_from_slice(&digest[..10]);
+        Self(Ulid::from_parts(
+            self.timestamp_ms(),
+            u128::from_be_bytes(random),
+        ))
     }
 }
 

@@ -8,6 +8,10 @@
 //! A file is named `<lamport>-<random>-<count>.rec`: sorting names gives the order of the clock, and
 //! the count tells a file from which records were cut off.
 
+mod held;
+
+pub use held::{Claim, Held, HeldFile, Reconciled};
+
 use crate::crashsafe;
 use crate::fs::{SharedFilesystem, read_all};
 use crate::record::{FrameError, RecordView};
@@ -87,17 +91,7 @@ impl Inbox {
     /// # Errors
     /// [`AppendError`]; then no part of the records is visible to the owner.
     pub fn append(&self, lamport: u64, records: &[RecordView<'_>]) -> Result<(), AppendError> {
-        if records.is_empty() {
-            return Err(AppendError::Empty);
-        }
-        let mut bytes = Vec::with_capacity(records.iter().map(RecordView::framed_length).sum());
-        for record in records {
-            RecordView {
-                sequence: 0,
-                ..*record
-            }
-            .encode(&mut bytes)?;
-        }
+        let bytes = frame(records)?;
         self.store(lamport, records.len(), &bytes)
             .map_err(|source| AppendError::Io {
                 path: self.paths.inbox_new(),
@@ -227,6 +221,22 @@ impl Inbox {
         }
         Ok(removed)
     }
+}
+
+/// Frames the records of one command; their own sequence is ignored.
+fn frame(records: &[RecordView<'_>]) -> Result<Vec<u8>, AppendError> {
+    if records.is_empty() {
+        return Err(AppendError::Empty);
+    }
+    let mut bytes = Vec::with_capacity(records.iter().map(RecordView::framed_length).sum());
+    for record in records {
+        RecordView {
+            sequence: 0,
+            ..*record
+        }
+        .encode(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn file_name(lamport: u64, count: usize) -> io::Result<String> {

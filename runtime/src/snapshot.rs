@@ -5,6 +5,7 @@
 //! read from its beginning; it holds everything.
 
 use crate::fs::SharedFilesystem;
+use crate::id::EventId;
 use crate::inbox::Inbox;
 use crate::journal::{Cursor, JournalView, Slab, SlabEntry};
 use crate::mailbox::{Attempt, TargetRow};
@@ -13,11 +14,13 @@ use crate::owner::{Scope, TargetAnswer};
 use crate::record::{CaptureScope, Piece, RecordKind, pieces};
 use crate::status_file::{DamageReport, StatusFile};
 use crate::target::DeliveryTarget;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 const RECORDS_PER_READ: usize = 10_000;
 const BYTES_PER_READ: usize = 4 << 20;
+/// The name of the first segment that a journal ever has: its first sequence.
+const FIRST_SEGMENT: u64 = 1;
 
 /// How a scope stands with one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -365,6 +368,66 @@ fn find_in_inbox(
         }
     }
     Ok(None)
+}
+
+/// The ids of every event that is stored: held, in the inbox or in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KnownEvents {
+    ids: HashSet<EventId>,
+    /// Before this moment nothing can be told, in milliseconds since the Unix epoch: segments whose
+    /// events were answered have been deleted.
+    pub forgotten_before_ms: Option<u64>,
+}
+
+impl KnownEvents {
+    /// Tells whether an event is stored.
+    #[must_use]
+    pub fn contains(&self, id: &EventId) -> bool {
+        self.ids.contains(id)
+    }
+}
+
+/// Collects the ids of every event that is stored; ids that are no ULID are left out.
+///
+/// Events move from `inbox/held` to `inbox/new` and from there into the journal. The places are read
+/// in this order, so that one that moves meanwhile is found in one of them.
+///
+/// # Errors
+/// The file system's.
+pub fn known_events(filesystem: &SharedFilesystem, scope: &Scope) -> io::Result<KnownEvents> {
+    let inbox = Inbox::new(filesystem.clone(), scope.paths.clone());
+    let mut known = KnownEvents::default();
+    let mut contents = inbox.held_contents()?;
+    let waiting = inbox.waiting()?;
+    contents.extend(waiting.iter().filter_map(|file| inbox.read(file).ok()));
+    for content in &contents {
+        for piece in pieces(content, 0) {
+            if let Piece::Record(record, _) = piece
+                && record.kind == RecordKind::Event
+            {
+                known.ids.extend(record.id.parse::<EventId>());
+            }
+        }
+    }
+    let view = JournalView::open(filesystem, &scope.paths, &scope.name)?;
+    let (mut cursor, mut first) = (Cursor::default(), None);
+    while let Some(slab) = view.read(cursor, RECORDS_PER_READ, BYTES_PER_READ)? {
+        for entry in slab.entries() {
+            if entry.kind == RecordKind::Event {
+                first.get_or_insert(entry.captured_ms);
+                known.ids.extend(slab.id(entry).parse::<EventId>());
+            }
+        }
+        cursor = slab.next();
+    }
+    if view
+        .segments()
+        .next()
+        .is_some_and(|segment| segment > FIRST_SEGMENT)
+    {
+        known.forgotten_before_ms = Some(first.unwrap_or(u64::MAX));
+    }
+    Ok(known)
 }
 
 /// An event that would be sent: its id and its bytes.

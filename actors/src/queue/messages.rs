@@ -2,7 +2,7 @@
 
 use actix::Message;
 use kitty_runtime::consent::Consent;
-use kitty_runtime::inbox::AppendError;
+use kitty_runtime::inbox::{AppendError, Claim, Held, Reconciled};
 use kitty_runtime::journal::Cursor;
 use kitty_runtime::lease::OwnerRecord;
 use kitty_runtime::lock::LockError;
@@ -65,6 +65,36 @@ pub struct AppendEvents {
     /// The events.
     pub records: Vec<NewRecord>,
 }
+
+/// `queue.hold.v1`: stores events whose cause has not happened yet; no owner sees them.
+///
+/// A durable command, as [`AppendEvents`] is. What is held is settled by [`SettleHeld`], or, when
+/// its process dies first, by whoever finds out whether the claimed change happened.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Held, QueueError>")]
+pub struct HoldEvents {
+    /// The events.
+    pub append: AppendEvents,
+    /// The change that they tell of.
+    pub claim: Claim,
+}
+
+/// Gives held events to the owner because their cause happened, or removes them because it did not.
+///
+/// Settling twice has the effect of settling once.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), QueueError>")]
+pub struct SettleHeld {
+    /// The events.
+    pub held: Held,
+    /// Whether their cause happened.
+    pub happened: bool,
+}
+
+/// Settles what processes left held that died; waits for nobody.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Reconciled, QueueError>")]
+pub struct ReconcileHeld;
 
 /// Takes the lease, and moves what waits in the inbox into the journal.
 #[derive(Debug, Clone, Message)]
