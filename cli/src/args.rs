@@ -1,11 +1,18 @@
 //! The command line: every command and where it is handled.
 
 use crate::commands;
+use crate::commands::agent_status::AgentStatusCommand;
+use crate::commands::agent_tasks::TasksCommand;
 use crate::commands::auth::AuthCommand;
 use crate::commands::config::{ConfigCommand, ServerArgs};
 use crate::commands::daemon_doctor::DaemonDoctorArgs;
 use crate::commands::demo::{BurstArgs, DemoArgs};
+use crate::commands::init::InitArgs;
+use crate::commands::mission_accept::AcceptArgs;
 use crate::commands::mission_create::MissionCreateArgs;
+use crate::commands::mission_finalize_tasks::FinalizeTasksArgs;
+use crate::commands::mission_merge::MergeArgs;
+use crate::commands::mission_setup_plan::SetupPlanArgs;
 use crate::commands::state_doctor::StateDoctorArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::sync_consent::ConsentArgs;
@@ -13,6 +20,7 @@ use crate::commands::sync_daemon::DaemonCommand;
 use crate::commands::sync_doctor::SyncDoctorArgs;
 use crate::commands::sync_inspect::{PreviewArgs, WhyArgs};
 use crate::commands::sync_now::SyncNowArgs;
+use crate::commands::sync_reconcile::SyncReconcileArgs;
 use crate::commands::sync_status::SyncStatusArgs;
 use crate::commands::teamspace::TeamspaceCommand;
 use crate::commands::tracker::{IssueSearchArgs, TrackerCommand};
@@ -45,6 +53,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Accepts a mission whose work packages are all approved or done
+    Accept(AcceptArgs),
     /// Commands for AI agents
     #[command(subcommand)]
     Agent(AgentCommand),
@@ -59,6 +69,10 @@ pub enum Command {
     /// Checks this machine's state
     #[command(subcommand)]
     Doctor(DoctorCommand),
+    /// Makes a directory a project
+    Init(InitArgs),
+    /// Merges the lanes of a mission into its target branch and closes it
+    Merge(MergeArgs),
     /// Checks this machine's state
     #[command(subcommand)]
     State(StateCommand),
@@ -104,6 +118,12 @@ pub enum AgentCommand {
     /// Missions
     #[command(subcommand)]
     Mission(MissionCommand),
+    /// The status log of a mission
+    #[command(subcommand)]
+    Status(AgentStatusCommand),
+    /// Subtasks and work packages
+    #[command(subcommand)]
+    Tasks(TasksCommand),
 }
 
 /// `agent mission …`
@@ -111,6 +131,10 @@ pub enum AgentCommand {
 pub enum MissionCommand {
     /// Creates a mission below kitty-specs/ and commits its scaffold
     Create(Box<MissionCreateArgs>),
+    /// Makes plan.md from a template, and commits it when it is written
+    SetupPlan(SetupPlanArgs),
+    /// Checks the work packages, gives them their first status and lanes, and commits them
+    FinalizeTasks(FinalizeTasksArgs),
 }
 
 /// `doctor …`
@@ -149,6 +173,8 @@ pub enum SyncCommand {
     Preview(PreviewArgs),
     /// Names everything that keeps events here, with the next step
     Doctor(SyncDoctorArgs),
+    /// Compares the missions' status logs with the events, and settles what was interrupted
+    Reconcile(SyncReconcileArgs),
     /// Lets events of this project leave that are captured from now on
     OptIn(ConsentArgs),
     /// Keeps everything of this project on this machine
@@ -162,9 +188,18 @@ impl Command {
     #[must_use]
     pub fn wants_json(&self) -> bool {
         match self {
-            Self::Agent(AgentCommand::Mission(MissionCommand::Create(args))) => args.wants_json(),
+            Self::Agent(AgentCommand::Mission(command)) => match command {
+                MissionCommand::Create(args) => args.wants_json(),
+                MissionCommand::SetupPlan(args) => args.json,
+                MissionCommand::FinalizeTasks(args) => args.json,
+            },
+            Self::Agent(AgentCommand::Status(command)) => command.wants_json(),
+            Self::Agent(AgentCommand::Tasks(command)) => command.wants_json(),
+            Self::Accept(args) => args.json,
+            Self::Merge(args) => args.json,
             Self::Doctor(DoctorCommand::StateRoots(args))
             | Self::State(StateCommand::Doctor(args)) => args.json,
+            Self::Init(args) => args.json,
             Self::Doctor(
                 DoctorCommand::RestartDaemon(args) | DoctorCommand::OrphanDaemons(args),
             ) => args.json,
@@ -177,6 +212,7 @@ impl Command {
             Self::Sync(SyncCommand::Preview(args)) => args.json,
             Self::Sync(SyncCommand::OptIn(args) | SyncCommand::OptOut(args)) => args.json,
             Self::Sync(SyncCommand::Doctor(args)) => args.json,
+            Self::Sync(SyncCommand::Reconcile(args)) => args.json,
             Self::Config(ConfigCommand::List { json }) => *json,
             Self::Hosted(HostedCommand::Tracker(command)) => command.wants_json(),
             Self::Hosted(HostedCommand::IssueSearch(args)) => args.json,
@@ -190,9 +226,23 @@ impl Command {
     /// [`Failure`].
     pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
         match self {
-            Self::Agent(AgentCommand::Mission(MissionCommand::Create(args))) => {
-                commands::mission_create::run(invocation, args)
+            Self::Agent(AgentCommand::Mission(command)) => match command {
+                MissionCommand::Create(args) => commands::mission_create::run(invocation, args),
+                MissionCommand::SetupPlan(args) => {
+                    commands::mission_setup_plan::run(invocation, args)
+                }
+                MissionCommand::FinalizeTasks(args) => {
+                    commands::mission_finalize_tasks::run(invocation, args)
+                }
+            },
+            Self::Agent(AgentCommand::Status(command)) => {
+                commands::agent_status::run(invocation, command)
             }
+            Self::Agent(AgentCommand::Tasks(command)) => {
+                commands::agent_tasks::run(invocation, command)
+            }
+            Self::Accept(args) => commands::mission_accept::run(invocation, args),
+            Self::Merge(args) => commands::mission_merge::run(invocation, args),
             Self::Auth(command) => commands::auth::run(invocation, command),
             Self::Config(command) => commands::config::run(invocation, command),
             Self::Demo(args) => commands::demo::run(invocation, args),
@@ -200,6 +250,7 @@ impl Command {
             | Self::State(StateCommand::Doctor(args)) => {
                 commands::state_doctor::run(invocation, args)
             }
+            Self::Init(args) => commands::init::run(invocation, args),
             Self::Doctor(DoctorCommand::RestartDaemon(args)) => {
                 Ok(commands::daemon_doctor::restart(invocation, args))
             }
@@ -219,6 +270,9 @@ impl Command {
                 commands::sync_inspect::preview(invocation, args)
             }
             Self::Sync(SyncCommand::Doctor(args)) => commands::sync_doctor::run(invocation, args),
+            Self::Sync(SyncCommand::Reconcile(args)) => {
+                commands::sync_reconcile::run(invocation, args)
+            }
             Self::Sync(SyncCommand::OptIn(args)) => {
                 commands::sync_consent::decide(invocation, args, Consent::Granted)
             }

@@ -48,6 +48,8 @@ pub struct Facts<'a> {
     pub consent: Consent,
     /// The project's queue, or why it cannot be read.
     pub queue: Result<&'a ScopeSummary, String>,
+    /// Why events of interrupted steps can be neither published nor withdrawn.
+    pub undecided: &'a [String],
     /// The target that was tried last.
     pub current: Option<&'a TargetSummary>,
     /// How many undelivered events a project may hold.
@@ -94,6 +96,13 @@ pub fn diagnose(facts: &Facts<'_>) -> Vec<Finding> {
     of_the_way_out(facts, &mut findings);
     of_the_session(facts, &mut findings);
     of_the_daemon(facts.boundary, &mut findings);
+    for why in facts.undecided {
+        findings.push(finding(
+            "interrupted_step",
+            format!("A step of a mission was interrupted, and whether it happened cannot be told: {why}."),
+            "Check out the branch of the mission and run `spec-kitty sync reconcile`.",
+        ));
+    }
     match &facts.queue {
         Ok(summary) => of_the_queue(facts, summary, &mut findings),
         Err(why) => findings.push(finding(

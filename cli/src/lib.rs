@@ -24,10 +24,16 @@ mod final_sync;
 mod generated;
 mod hosted;
 mod invocation;
+mod mission_desk;
+mod mission_step;
+mod ordered;
 mod printer;
 mod project;
+mod rows;
+mod schema_gate;
 
 use clap::error::{ContextKind, ErrorKind};
+use commands::orchestrator_api;
 use exit::Exit;
 use failure::Failure;
 use invocation::Invocation;
@@ -47,13 +53,19 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     printer::install_panic_line();
     let silent = quiet || names(&arguments, "--json");
     printer::install_log(environment.text(env::SPEC_KITTY_LOG), silent);
+    if let Some(words) = orchestrator_api::words_of(&arguments) {
+        return orchestrator_api::run(environment, printer, &words).into();
+    }
     let cli = match command_line::parse(&arguments, HostedSync::decide(&environment)) {
         Ok(cli) => cli,
         Err(error) => return usage(printer, &error).into(),
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let invocation = Invocation::new(environment, printer)?;
-        cli.command.run(&invocation)
+        match schema_gate::refuse(&invocation, &cli.command) {
+            Some(exit) => Ok(exit),
+            None => cli.command.run(&invocation),
+        }
     }));
     let outcome = outcome.unwrap_or_else(|_| {
         Err(Failure::new(

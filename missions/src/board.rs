@@ -3,8 +3,9 @@
 use crate::files::is_plain_directory;
 use crate::meta::{MetaProblem, MissionMeta};
 use crate::project::Project;
-use crate::reducer::{Snapshot, reduce};
-use crate::status_log::{LogProblem, StatusLog};
+use crate::reducer::reduce;
+use crate::snapshot::Snapshot;
+use crate::status_log::{self, LogProblem, StatusLog};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -89,12 +90,18 @@ fn entry(name: String, directory: PathBuf) -> BoardEntry {
             log_problems: Vec::new(),
         };
     }
-    let log = StatusLog::read(&directory);
+    let (snapshot, log_problems) = match status_log::read(&directory) {
+        Ok(text) => {
+            let log = StatusLog::parse(&text);
+            (reduce(&log), log.problems)
+        }
+        Err(problem) => (Snapshot::default(), vec![problem]),
+    };
     BoardEntry {
         name,
         meta: MissionMeta::read(&directory),
-        snapshot: reduce(&log.transitions),
-        log_problems: log.problems,
+        snapshot,
+        log_problems,
         directory,
     }
 }

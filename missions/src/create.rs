@@ -15,7 +15,6 @@
 
 mod answer;
 mod error;
-mod lifecycle;
 mod metadata;
 mod mission;
 mod place;
@@ -23,15 +22,18 @@ mod request;
 mod scaffold;
 mod undo;
 
+pub use crate::lifecycle::{LifecycleEvent, SCHEMA_VERSION};
 pub use answer::MissionAnswer;
 pub use error::CreateError;
-pub use lifecycle::{LifecycleEvent, SCHEMA_VERSION};
 pub use request::{MISSION_TYPES, MissionOptions, Topology};
 
 use crate::git::{Checkout, Committed, GitError, GitProgram, Head, Switched};
 use crate::project::{Project, ProjectConfig, SPECS};
+use crate::row_witness::{NewRow, RowWitness, claim};
+use crate::status_log;
 use kitty_runtime::fs::Filesystem;
 use kitty_runtime::id::EventIds;
+use kitty_runtime::lock::FileLock;
 use kitty_runtime::time::TimeSource;
 use mission::{Mission, mint};
 use place::{Place, lock, owned_checkout};
@@ -52,6 +54,8 @@ pub struct Tools<'a> {
     pub ids: &'a EventIds,
     /// The program's version, for the answer.
     pub version: &'a str,
+    /// Knows every row before it is written.
+    pub witness: &'a dyn RowWitness,
 }
 
 /// A mission that exists and is committed.
@@ -104,9 +108,9 @@ pub fn create(
     if let Head::Unborn { .. } = place.checkout.head()? {
         return Err(CreateError::NoCommit);
     }
-    let _lock = lock(place.checkout, tools)?;
+    let lock = lock(place.checkout, tools)?;
     let mut undo = Undo::new(place.checkout, tools.filesystem);
-    match attempt(&place, &request, &config, tools, &mut undo) {
+    match attempt(&place, &request, &config, &lock, tools, &mut undo) {
         Ok(created) => Ok(created),
         Err(cause) => Err(undo.after(cause)),
     }
@@ -142,6 +146,7 @@ fn attempt(
     place: &Place<'_>,
     request: &Request,
     config: &ProjectConfig,
+    lock: &FileLock,
     tools: &Tools<'_>,
     undo: &mut Undo<'_>,
 ) -> Result<CreatedMission, CreateError> {
@@ -157,6 +162,11 @@ fn attempt(
     site.sweep();
     let id = mint(&site, request, tools)?;
     let mission = Mission::describe(request, config, &id, &branch, topology, tools);
+    let log = site.specs.join(&mission.slug).join(status_log::FILE_NAME);
+    let rows = mission.events.each_ref().map(NewRow::Lifecycle);
+    tools
+        .witness
+        .before(&rows, claim(&log, lock.path(), &rows))?;
     let directory = site.place(&mission.slug, &mission.scaffold(), &mut undo.made)?;
     let paths = paths_in(checkout, &directory);
     let of_git = |error| CreateError::of_git(&place.root, error);

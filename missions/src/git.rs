@@ -5,19 +5,40 @@
 //! and configuration belong to the user. A directory inside the tree that merely looks like a bare
 //! repository is never opened: only a `.git` entry makes a checkout.
 
+/// Asks whichever reader the checkout has.
+macro_rules! ask {
+    ($self:ident, $reader:ident => $call:expr) => {
+        match &$self.reader {
+            Reader::Library($reader) => $call,
+            Reader::Program($reader) => $call,
+        }
+    };
+}
+
+mod branch;
 mod commit;
 mod error;
+mod graph;
 mod library;
+mod merge;
 mod output;
 mod program;
+mod push;
 mod questions;
+mod record;
 mod remote;
 mod wait;
+mod work_tree;
+mod worktree;
 
 pub use commit::{Committed, Switched};
 pub use error::GitError;
+pub use merge::Merged;
 pub use program::GitProgram;
+pub use push::Pushed;
 pub use remote::repo_slug;
+pub use work_tree::Change;
+pub use worktree::{At, Worktree};
 
 use library::Library;
 use questions::Questions;
@@ -94,15 +115,6 @@ impl fmt::Debug for Checkout {
 
 /// Names that are taken for the primary branch when nothing else tells, in this order.
 const COMMON_PRIMARY_BRANCHES: [&str; 3] = ["main", "master", "develop"];
-
-macro_rules! ask {
-    ($self:ident, $reader:ident => $call:expr) => {
-        match &$self.reader {
-            Reader::Library($reader) => $call,
-            Reader::Program($reader) => $call,
-        }
-    };
-}
 
 impl Checkout {
     /// Finds the checkout that a directory lies in; `None` outside of every repository.
@@ -256,6 +268,11 @@ impl Checkout {
     /// Tells whether a path (relative to the root) is in the tree of a commit.
     fn is_in_commit(&self, commit: &str, path: &Path) -> Result<bool, GitError> {
         ask!(self, reader => reader.is_in_commit(&self.root, commit, path))
+    }
+
+    /// Returns the id of a file's content in a commit; `None` when the commit has no such path.
+    fn blob(&self, commit: &str, path: &Path) -> Result<Option<String>, GitError> {
+        ask!(self, reader => reader.blob(&self.root, commit, path))
     }
 
     /// Returns the first parent of a commit.

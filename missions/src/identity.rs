@@ -207,7 +207,7 @@ fn configured_uuid(
 }
 
 /// Lower case, underscores and spaces as hyphens, as the Python CLI derives it.
-fn derived_slug(root: &Path, repo_slug: Option<&str>) -> String {
+pub(crate) fn derived_slug(root: &Path, repo_slug: Option<&str>) -> String {
     let of_origin = repo_slug.and_then(|slug| slug.rsplit('/').next());
     let of_directory = || {
         root.file_name()

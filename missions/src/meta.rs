@@ -1,6 +1,7 @@
 //! Reads the `meta.json` of a mission, tolerantly.
 
 use crate::files::{Links, ReadProblem, read_text};
+use kitty_runtime::python_json;
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -26,6 +27,12 @@ pub struct MissionMeta {
     pub friendly_name: Option<String>,
     /// The branch it is planned on.
     pub target_branch: Option<String>,
+    /// The branch it is merged into, where that is another one.
+    pub merge_target_branch: Option<String>,
+    /// Whether its branches stay after the merge.
+    pub retain_branches: bool,
+    /// Whether its worktrees stay after the merge.
+    pub retain_worktrees: bool,
     /// How its work is spread over branches.
     pub topology: Option<String>,
     /// When it was created, as written.
@@ -97,6 +104,7 @@ impl MissionMeta {
                 expected: "text",
             }),
         };
+        let flag = |field: &str| keys.get(field) == Some(&Value::Bool(true));
         Ok(Self {
             mission_id: text("mission_id")?,
             mission_slug: match text("mission_slug")? {
@@ -107,10 +115,32 @@ impl MissionMeta {
             mission_type: text("mission_type")?,
             friendly_name: text("friendly_name")?,
             target_branch: text("target_branch")?,
+            merge_target_branch: text("merge_target_branch")?,
+            retain_branches: flag("retain_branches"),
+            retain_worktrees: flag("retain_worktrees"),
             topology: text("topology")?,
             created_at: text("created_at")?,
         })
     }
+}
+
+/// Renders the `meta.json` of a mission's directory after a change of its keys; others are kept.
+///
+/// # Errors
+/// Those of [`MissionMeta::read`].
+pub fn edited(
+    directory: &Path,
+    change: impl FnOnce(&mut Map<String, Value>),
+) -> Result<String, MetaProblem> {
+    let text = read_text(&directory.join(FILE_NAME), LIMIT, Links::Refuse)
+        .map_err(MetaProblem::Unreadable)?
+        .ok_or(MetaProblem::Missing)?;
+    MissionMeta::parse(&text)?;
+    let Ok(Value::Object(mut keys)) = serde_json::from_str(&text) else {
+        return Err(MetaProblem::NotAnObject);
+    };
+    change(&mut keys);
+    Ok(python_json::indented_unescaped(&keys) + "\n")
 }
 
 fn is_legacy(keys: &Map<String, Value>) -> bool {

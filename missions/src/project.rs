@@ -21,7 +21,7 @@ pub const SPECS: &str = "kitty-specs";
 pub enum ProjectError {
     /// No `.kittify` here or above.
     #[error(
-        "no Spec Kitty project at {} or above it: mark the project with `mkdir .kittify` in its root",
+        "no Spec Kitty project at {} or above it: make one with `spec-kitty init` in its root",
         start.display()
     )]
     NotFound {

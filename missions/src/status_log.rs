@@ -1,43 +1,43 @@
-//! Reads `status.events.jsonl`, the truth about a mission's work packages.
+//! `status.events.jsonl`, the truth about a mission's work packages.
 //!
-//! One JSON object per line. Only transitions are read so far; annotations and the rows of other
-//! writers (lifecycle, decisions, retrospectives) are skipped. A line that cannot be understood is a
-//! problem with its number, and the other lines still count: a reader of many missions must not fail
-//! because of one, and a writer must refuse to go on from it.
+//! One JSON object per line: transitions, annotations, and rows of other writers (lifecycle,
+//! decisions, retrospectives) that say nothing about a work package. A line that cannot be understood
+//! is a problem with its number, and the other lines still count: a reader of many missions must not
+//! fail because of one, and a writer must refuse to go on from it ([`StatusLog::strict`]).
+//!
+//! Source: reference orchestrator-missions, section 4.4.
+
+mod canonical;
+pub mod evidence;
+mod print;
+mod read;
+pub mod row;
 
 use crate::files::{Links, ReadProblem, read_text};
-use crate::lane::Lane;
-use serde_json::{Map, Value};
+use read::Line;
+use row::{Annotation, Row, Transition};
+use serde_json::Value;
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::Path;
 
 /// The most that is read of a log: 200,000 rows and more.
 const LIMIT: u64 = 128 << 20;
+/// The bytes that are worth a thread of their own.
+const WORTH_A_THREAD: usize = 1 << 20;
 /// The name of the log in a mission's directory.
 pub const FILE_NAME: &str = "status.events.jsonl";
 
-/// One work package moved from lane to lane.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transition {
-    /// Identifies the row; a second row with the same id is ignored.
-    pub event_id: String,
-    /// When it happened, as written; rows are ordered by this text.
-    pub at: String,
-    /// The work package.
-    pub wp_id: String,
-    /// The lane it left.
-    pub from_lane: Lane,
-    /// The lane it entered.
-    pub to_lane: Lane,
-    /// The review that it refers to.
-    pub review_ref: Option<String>,
-}
-
-/// The rows of a log in file order, and what was wrong with the others.
+/// The rows of a log in file order, borrowed from its text, and what was wrong with the others.
 #[derive(Debug, Default)]
-pub struct StatusLog {
+pub struct StatusLog<'a> {
     /// The transitions.
-    pub transitions: Vec<Transition>,
-    /// The lines that could not be understood.
+    pub transitions: Vec<Transition<'a>>,
+    /// The annotations.
+    pub annotations: Vec<Annotation<'a>>,
+    /// The rows of the retrospective; `status.json` has a summary of them.
+    pub retrospective: Vec<Value>,
+    /// The lines that could not be understood, by line.
     pub problems: Vec<LogProblem>,
 }
 
@@ -53,6 +53,14 @@ pub enum LogProblem {
         /// Counted from one.
         line: usize,
     },
+    /// A row does not name its mission: an earlier release wrote it.
+    #[error(
+        "{FILE_NAME} line {line} has the form of an earlier release: it needs `spec-kitty upgrade`"
+    )]
+    NeedsUpgrade {
+        /// Counted from one.
+        line: usize,
+    },
     /// A field is missing or has a value of the wrong kind.
     #[error("{FILE_NAME} line {line}: `{field}` is missing or not understood")]
     Field {
@@ -63,143 +71,131 @@ pub enum LogProblem {
     },
 }
 
-impl StatusLog {
-    /// Reads the log of a mission's directory; a missing file is an empty log.
-    #[must_use]
-    pub fn read(directory: &Path) -> Self {
-        match read_text(&directory.join(FILE_NAME), LIMIT, Links::Refuse) {
-            Ok(text) => Self::parse(&text.unwrap_or_default()),
-            Err(problem) => Self {
-                transitions: Vec::new(),
-                problems: vec![LogProblem::Unreadable(problem)],
-            },
+impl LogProblem {
+    fn line_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Unreadable(_) => None,
+            Self::NotAnObject { line } | Self::NeedsUpgrade { line } | Self::Field { line, .. } => {
+                Some(line)
+            }
         }
     }
+}
 
-    /// Reads the text of a log.
+/// Cuts a text into about equal parts, each of whole lines.
+fn cut(mut text: &str, parts: usize) -> Vec<&str> {
+    let size = text.len() / parts;
+    let mut cut = Vec::with_capacity(parts);
+    while cut.len() + 1 < parts {
+        let Some(end) = memchr::memchr(b'\n', &text.as_bytes()[size.min(text.len())..]) else {
+            break;
+        };
+        let (part, rest) = text.split_at(size + end + 1);
+        cut.push(part);
+        text = rest;
+    }
+    cut.push(text);
+    cut
+}
+
+/// Reads the text of the log of a mission's directory; a missing file is an empty log.
+///
+/// # Errors
+/// [`LogProblem::Unreadable`]; also when the file is a link.
+pub fn read(directory: &Path) -> Result<String, LogProblem> {
+    let text = read_text(&directory.join(FILE_NAME), LIMIT, Links::Refuse);
+    text.map(Option::unwrap_or_default)
+        .map_err(LogProblem::Unreadable)
+}
+
+impl<'a> StatusLog<'a> {
+    /// Reads the text of a log; what cannot be understood becomes a problem.
+    ///
+    /// A long log is cut between lines and read by several threads; the result is the same.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub fn parse(text: &'a str) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self::parse_in(text, threads.min(text.len() / WORTH_A_THREAD).clamp(1, 8))
+    }
+
+    fn parse_in(text: &'a str, parts: usize) -> Self {
+        let parts = cut(text, parts);
+        let Some((first, others)) = parts.split_first() else {
+            return Self::default();
+        };
+        std::thread::scope(|scope| {
+            let others: Vec<_> = others
+                .iter()
+                .map(|part| scope.spawn(|| Self::parse_part(part)))
+                .collect();
+            let (mut log, mut lines) = Self::parse_part(first);
+            for other in others {
+                let (part, count) = other.join().unwrap_or_else(|panic| resume_unwind(panic));
+                log.append(part, lines);
+                lines += count;
+            }
+            log
+        })
+    }
+
+    /// Reads some lines, and counts them.
+    fn parse_part(text: &'a str) -> (Self, usize) {
         let mut log = Self::default();
-        for (index, row) in text.split('\n').enumerate() {
-            if row.trim().is_empty() {
+        let mut usual = canonical::Reader::default();
+        let mut count = 0;
+        for line in text.split_inclusive('\n') {
+            count += 1;
+            let line = line.strip_suffix('\n').unwrap_or(line);
+            if log.transitions.is_empty() {
+                // Rows of one log are of one size: growing step by step costs more than reading.
+                log.transitions
+                    .reserve_exact(text.len() / line.len().max(200));
+            }
+            if line.trim_ascii().is_empty() {
                 continue;
             }
-            match transition(row, index + 1) {
-                Ok(Some(transition)) => log.transitions.push(transition),
-                Ok(None) => {}
+            match read::line(line, count, &mut usual) {
+                Ok(Line::Row(Row::Transition(row))) => log.transitions.push(row),
+                Ok(Line::Row(Row::Annotation(row))) => log.annotations.push(row),
+                Ok(Line::Retrospective(row)) => log.retrospective.push(row),
+                Ok(Line::Foreign) => {}
                 Err(problem) => log.problems.push(problem),
             }
         }
-        log
+        (log, count)
     }
-}
 
-/// Reads one row; `None` for a row that moves no work package.
-fn transition(row: &str, line: usize) -> Result<Option<Transition>, LogProblem> {
-    let Ok(Value::Object(row)) = serde_json::from_str(row) else {
-        return Err(LogProblem::NotAnObject { line });
-    };
-    match row.get("kind") {
-        None | Some(Value::Null) => {}
-        Some(Value::String(kind)) if kind == "annotation" => return Ok(None),
-        Some(_) => {
-            return Err(LogProblem::Field {
-                line,
-                field: "kind",
-            });
+    fn append(&mut self, part: Self, lines_before: usize) {
+        self.transitions.extend(part.transitions);
+        self.annotations.extend(part.annotations);
+        self.retrospective.extend(part.retrospective);
+        let problems = part.problems.into_iter();
+        self.problems.extend(problems.map(|mut problem| {
+            if let Some(line) = problem.line_mut() {
+                *line += lines_before;
+            }
+            problem
+        }));
+    }
+
+    /// Refuses a log with a problem, for whoever is about to append to it.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub fn strict(mut self) -> Result<Self, LogProblem> {
+        if self.problems.is_empty() {
+            return Ok(self);
         }
+        Err(self.problems.swap_remove(0))
     }
-    if belongs_to_others(&row) {
-        return Ok(None);
-    }
-    let text = |field: &'static str| match row.get(field) {
-        Some(Value::String(text)) if !text.is_empty() => Ok(text.as_str()),
-        _ => Err(LogProblem::Field { line, field }),
-    };
-    let lane = |field| {
-        text(field)?
-            .parse()
-            .map_err(|_| LogProblem::Field { line, field })
-    };
-    Ok(Some(Transition {
-        event_id: text("event_id")?.to_owned(),
-        at: text("at")?.to_owned(),
-        wp_id: text("wp_id")?.to_owned(),
-        from_lane: lane("from_lane")?,
-        to_lane: lane("to_lane")?,
-        review_ref: row
-            .get("review_ref")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-    }))
-}
 
-/// Tells whether a row was written by something else than the status of work packages.
-fn belongs_to_others(row: &Map<String, Value>) -> bool {
-    const RETROSPECTIVE: [&str; 3] = [
-        "RetrospectiveCaptured",
-        "RetrospectiveCaptureFailed",
-        "RetrospectiveSkipped",
-    ];
-    let text = |field: &str| row.get(field).and_then(Value::as_str);
-    row.contains_key("event_type")
-        || text("event_name").is_some_and(|name| name.starts_with("retrospective."))
-        || text("type").is_some_and(|kind| RETROSPECTIVE.contains(&kind))
+    /// Tells whether a row with this id is there, so that a repeated append has no second effect.
+    #[must_use]
+    pub fn contains(&self, event_id: &str) -> bool {
+        self.transitions.iter().any(|row| row.event_id == event_id)
+            || self.annotations.iter().any(|row| row.event_id == event_id)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ROW: &str = r#"{"actor": "x", "at": "2026-01-01T00:00:00+00:00", "event_id": "A", "from_lane": "planned", "to_lane": "claimed", "wp_id": "WP01", "review_ref": null}"#;
-
-    #[test]
-    fn rows_of_other_writers_are_skipped() {
-        let text = [
-            ROW,
-            "",
-            r#"{"event_type": "MissionCreated", "payload": {}}"#,
-            r#"{"event_name": "retrospective.started"}"#,
-            r#"{"type": "RetrospectiveCaptured"}"#,
-            r#"{"kind": "annotation", "wp_id": "WP01", "delta": {}}"#,
-            "   ",
-        ]
-        .join("\n");
-        let log = StatusLog::parse(&text);
-        assert!(log.problems.is_empty(), "{:?}", log.problems);
-        assert_eq!(log.transitions.len(), 1);
-        assert_eq!(log.transitions[0].to_lane, Lane::Claimed);
-    }
-
-    #[test]
-    fn a_broken_line_is_a_problem_with_its_number_and_the_others_count() {
-        let without = |field: &str| ROW.replace(&format!("\"{field}\""), "\"other\"");
-        let text = [
-            ROW.to_owned(),
-            "{\"torn".to_owned(),
-            "[]".to_owned(),
-            without("wp_id"),
-            without("event_id"),
-            without("at"),
-            ROW.replace("claimed", "doing"),
-            ROW.replace("\"actor\"", "\"kind\""),
-            ROW.replace("\"A\"", "\"B\""),
-        ]
-        .join("\r\n");
-        let log = StatusLog::parse(&text);
-        let problems: Vec<String> = log.problems.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            problems,
-            [
-                "status.events.jsonl line 2 is not a JSON object",
-                "status.events.jsonl line 3 is not a JSON object",
-                "status.events.jsonl line 4: `wp_id` is missing or not understood",
-                "status.events.jsonl line 5: `event_id` is missing or not understood",
-                "status.events.jsonl line 6: `at` is missing or not understood",
-                "status.events.jsonl line 7: `to_lane` is missing or not understood",
-                "status.events.jsonl line 8: `kind` is missing or not understood",
-            ]
-        );
-        assert_eq!(log.transitions.len(), 2);
-    }
-}
+mod tests;

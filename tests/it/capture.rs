@@ -71,13 +71,14 @@ fn a_mission_is_captured_as_three_envelopes_with_the_nineteen_keys() {
         "origin",
         "git@example.invalid:acme/demo-repo.git",
     ]);
+    // The envelope is stored before the mission's own commit is made.
+    let head = sandbox.git(&["rev-parse", "HEAD"]);
     let created = sandbox.create_mission("user-auth");
     let events = sandbox.stored_events();
     assert_eq!(
         types(&events),
         ["BuildRegistered", "MissionCreated", "SpecifyStarted"]
     );
-    let head = sandbox.git(&["rev-parse", "HEAD"]);
     for event in &events {
         assert_eq!(keys(event), ENVELOPE_KEYS);
         assert_eq!(event["schema_version"], "3.0.0");
@@ -128,7 +129,7 @@ fn the_checkout_registers_itself_with_what_the_contract_allows_and_no_more() {
         build["payload"],
         json!({
             "git_branch": "main",
-            "head_commit_sha": sandbox.git(&["rev-parse", "HEAD"]),
+            "head_commit_sha": sandbox.git(&["rev-parse", "HEAD^"]),
             "repo_slug": null,
         })
     );

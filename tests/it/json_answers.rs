@@ -14,6 +14,9 @@ const NOBODY: &str = "http://127.0.0.1:1";
 
 /// Commands that read, with what they need, and the codes they may end with.
 const READS: &[(&str, &[&str], &[i32])] = &[
+    ("agent status doctor", &[], &[0, 1]),
+    ("agent status validate", &[], &[0, 1]),
+    ("agent tasks status", &[], &[0, 1]),
     ("auth doctor", &[], &[0, 1]),
     ("config list", &[], &[0, 1]),
     ("doctor orphan-daemons", &[], &[0, 1]),
@@ -41,8 +44,17 @@ const READS: &[(&str, &[&str], &[i32])] = &[
 
 /// Commands with `--json` that change something; their own tests hold their documents.
 const CHANGES: &[&str] = &[
+    "accept",
     "agent mission create",
+    "agent mission finalize-tasks",
+    "agent mission setup-plan",
+    "agent status emit",
+    "agent status materialize",
+    "agent tasks mark-status",
+    "agent tasks move-task",
     "doctor restart-daemon",
+    "init",
+    "merge",
     "sync daemon install",
     "sync daemon restart",
     "sync daemon start",
@@ -51,6 +63,7 @@ const CHANGES: &[&str] = &[
     "sync now",
     "sync opt-in",
     "sync opt-out",
+    "sync reconcile",
     "sync run",
     "tracker sync publish",
     "tracker sync pull",

@@ -6,7 +6,10 @@
 mod clock;
 mod envelopes;
 mod foreign;
+mod handover;
 mod missions;
+mod orchestrator;
+mod planning;
 mod server;
 mod session;
 mod stores;
@@ -38,6 +41,11 @@ impl Peer {
     /// spec-kitty-events 6.1.0.
     fn events6() -> Option<Self> {
         Self::find("SPEC_KITTY_PEER_EVENTS6_PYTHON", "events-6.1.0")
+    }
+
+    /// spec-kitty-orchestrator 0.1.2.
+    fn orchestrator() -> Option<Self> {
+        Self::find("SPEC_KITTY_PEER_ORCHESTRATOR_PYTHON", "orchestrator-0.1.2")
     }
 
     fn find(name: &str, folder: &str) -> Option<Self> {

@@ -1,27 +1,19 @@
 //! `agent mission create`: a mission in git, its events stored, then one try to deliver them.
 //!
-//! The order is the promise: the scaffold is committed, the events are fsynced, the answer is
-//! printed, and only then is anything tried that could wait for somebody else.
+//! The order is the promise: the events are fsynced, the scaffold is committed, the events are handed
+//! over, the answer is printed, and only then is anything tried that could wait for somebody else.
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::final_sync::final_sync;
-use crate::hosted::{Hosted, within_actors};
 use crate::invocation::{Invocation, VERSION};
+use crate::rows::{self, Writing};
 use clap::Args;
-use kitty_actors::capture::CaptureError;
-use kitty_config::EventSyncMode;
-use kitty_missions::create::{
-    CreateError, CreatedMission, LifecycleEvent, MissionOptions, Tools, create, roll_back_commit,
-};
+use kitty_missions::create::{CreateError, CreatedMission, MissionOptions, Tools, create};
 use kitty_missions::files::WorktreeFilesystem;
 use kitty_missions::git::GitProgram;
-use kitty_missions::identity::{self, ProjectIdentity};
 use kitty_missions::project::Project;
-use kitty_runtime::envelope::{Emitter, EventDraft};
+use kitty_missions::row_witness::RowWitness;
 use kitty_runtime::id::EventIds;
-use kitty_runtime::time::parse_iso;
-use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 /// Creates a mission below kitty-specs/ and commits its scaffold
@@ -115,47 +107,28 @@ pub fn run(invocation: &Invocation, args: &MissionCreateArgs) -> Result<Exit, Fa
     )
     .map_err(|error| Failure::from_error("not_a_project", error))?;
     let ids = EventIds::new(invocation.time.clone());
-    let tools = Tools {
-        filesystem: &WorktreeFilesystem,
-        time: &*invocation.time,
-        ids: &ids,
-        version: VERSION,
+    let writing = Writing {
+        invocation,
+        project: &project,
+        registers: Some(&ids),
     };
-    let created = create(&project, &args.options(), &tools).map_err(refused)?;
-    let settings = invocation.settings();
-    if !invocation.hosted_sync() || settings.event_sync_mode() == EventSyncMode::OptOut {
-        print(invocation, args, &created);
-        return Ok(Exit::Success);
-    }
-    within_actors(async {
-        let hosted = Hosted::start(invocation, &settings);
-        let stored = store_events(invocation, &hosted, &project, &created, &ids).await;
-        let identity = match stored {
-            Ok(identity) => identity,
-            Err(failure) => return Err(take_back(&created, &tools, failure)),
+    let work = |witness: &dyn RowWitness| {
+        let tools = Tools {
+            filesystem: &WorktreeFilesystem,
+            time: &*invocation.time,
+            ids: &ids,
+            version: VERSION,
+            witness,
         };
-        print(invocation, args, &created);
-        final_sync(invocation, &settings, &hosted, identity.project_uuid).await;
-        Ok(Exit::Success)
-    })
+        create(&project, &args.options(), &tools)
+    };
+    rows::write(&writing, work, |created| print(invocation, args, created)).map_err(refused)?;
+    Ok(Exit::Success)
 }
 
 fn refused(error: CreateError) -> Failure {
     let code = error.code().unwrap_or("mission_not_created");
     Failure::from_error(code, error)
-}
-
-/// Takes the mission back because its events could not be stored.
-fn take_back(created: &CreatedMission, tools: &Tools<'_>, failure: Failure) -> Failure {
-    let left = match roll_back_commit(created, tools) {
-        Ok(true) => return failure,
-        Ok(false) => "the branch has moved on, so the mission was kept".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Failure {
-        message: format!("{} ({left})", failure.message),
-        ..failure
-    }
 }
 
 fn print(invocation: &Invocation, args: &MissionCreateArgs, created: &CreatedMission) {
@@ -171,116 +144,4 @@ fn print(invocation: &Invocation, args: &MissionCreateArgs, created: &CreatedMis
         created.directory.join("spec.md").display()
     ));
     printer.line("  Next: fill in spec.md and commit it.");
-}
-
-/// Stores the events of the new mission; durable when it returns.
-async fn store_events(
-    invocation: &Invocation,
-    hosted: &Hosted,
-    project: &Project,
-    created: &CreatedMission,
-    ids: &EventIds,
-) -> Result<ProjectIdentity, Failure> {
-    let failed = |error: CaptureError| {
-        Failure::new(
-            "event_not_stored",
-            format!("The mission's events could not be stored: {error}"),
-        )
-    };
-    let config = project
-        .config()
-        .map_err(|error| Failure::from_error("project_config", error))?;
-    let node_id = identity::node_id(&invocation.map.clock_json());
-    let identity = identity::ensure(&*invocation.filesystem, project, &config, node_id)
-        .map_err(|error| Failure::from_error("no_identity", error))?;
-    let queue = hosted.queue(identity.project_uuid);
-    let capture = hosted.system.capture(&queue);
-    let attribution = capture
-        .attribution()
-        .await
-        .map_err(|error| failed(error.into()))?;
-    let emitter = emitter(project, &identity, created, attribution.team_id);
-    let drafts = drafts(invocation, created, &emitter, ids);
-    capture
-        .capture(&drafts, &emitter, attribution.scope)
-        .await
-        .map_err(failed)?;
-    Ok(identity)
-}
-
-fn emitter(
-    project: &Project,
-    identity: &ProjectIdentity,
-    created: &CreatedMission,
-    team_id: Option<String>,
-) -> Emitter {
-    let head = project
-        .checkout
-        .as_ref()
-        .and_then(|checkout| checkout.head().ok());
-    Emitter {
-        project_uuid: identity.project_uuid,
-        project_slug: Some(identity.project_slug.clone()),
-        build_id: identity.build_id.to_string(),
-        node_id: identity.node_id.clone(),
-        repo_slug: identity.repo_slug.clone(),
-        git_branch: head
-            .as_ref()
-            .and_then(|head| head.branch())
-            .map(str::to_owned),
-        head_commit_sha: Some(created.committed.commit.clone()),
-        team_id,
-    }
-}
-
-/// Builds the events: the checkout registers itself, then the mission's own two.
-fn drafts(
-    invocation: &Invocation,
-    created: &CreatedMission,
-    emitter: &Emitter,
-    ids: &EventIds,
-) -> Vec<EventDraft> {
-    let mut drafts = vec![EventDraft {
-        event_id: ids.next(),
-        event_type: "BuildRegistered",
-        aggregate_type: "Build",
-        aggregate_id: emitter.build_id.clone(),
-        payload: object(json!({
-            "git_branch": emitter.git_branch,
-            "head_commit_sha": emitter.head_commit_sha,
-            "repo_slug": emitter.repo_slug,
-        })),
-        occurred_at: invocation.time.now(),
-        caused_by: None,
-    }];
-    drafts.extend(
-        created
-            .events
-            .iter()
-            .map(|row| lifecycle_draft(invocation, row)),
-    );
-    drafts
-}
-
-/// Turns a row of the status log into the event that shares its id.
-fn lifecycle_draft(invocation: &Invocation, row: &LifecycleEvent) -> EventDraft {
-    let mut payload = row.payload.clone();
-    // Paths of this checkout are nobody else's business (reference 1).
-    payload.remove("artifact_path");
-    EventDraft {
-        event_id: row.event_id,
-        event_type: row.event_type,
-        aggregate_type: row.aggregate_type,
-        aggregate_id: row.aggregate_id.clone(),
-        payload,
-        occurred_at: parse_iso(&row.timestamp).unwrap_or_else(|| invocation.time.now()),
-        caused_by: None,
-    }
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
 }

@@ -6,6 +6,8 @@ use crate::invocation::Invocation;
 use crate::project;
 use clap::Args;
 use kitty_missions::board::{self, BoardEntry};
+use kitty_missions::handle;
+use kitty_missions::lane::Lane;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -15,6 +17,9 @@ pub struct StatusArgs {
     /// Prints one JSON document
     #[arg(long)]
     pub json: bool,
+    /// Shows one mission: its slug, its id or the first eight characters of it
+    #[arg(long)]
+    mission: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,8 +78,13 @@ impl From<&BoardEntry> for MissionDocument {
 /// [`Failure`] outside a project, or when the missions cannot be listed.
 pub fn run(invocation: &Invocation, args: &StatusArgs) -> Result<Exit, Failure> {
     let project = project::current(invocation)?;
-    let board =
+    let mut board =
         board::read(&project).map_err(|error| Failure::from_error("missions_unreadable", error))?;
+    if let Some(typed) = &args.mission {
+        let found = handle::find(&project, typed)
+            .map_err(|error| Failure::from_error("mission_not_found", error))?;
+        board.missions.retain(|entry| entry.name == found.slug);
+    }
     let missions: Vec<MissionDocument> = board.missions.iter().map(MissionDocument::from).collect();
     if args.json {
         let document = StatusDocument {
@@ -88,11 +98,14 @@ pub fn run(invocation: &Invocation, args: &StatusArgs) -> Result<Exit, Failure> 
     if missions.is_empty() {
         printer.line("No missions yet. Create one with `spec-kitty agent mission create <slug>`.");
     }
-    for mission in &missions {
+    for (mission, entry) in missions.iter().zip(&board.missions) {
         let kind = mission.mission_type.as_deref().unwrap_or("?");
         let name = mission.friendly_name.as_deref().unwrap_or_default();
         printer.line(format!("{}  [{kind}]  {name}", mission.mission_slug));
         printer.line(format!("  {}", lanes(mission)));
+        for line in lines(entry) {
+            printer.line(line);
+        }
         for problem in &mission.problems {
             printer.line(format!("  ! {problem}"));
         }
@@ -116,4 +129,29 @@ fn lanes(mission: &MissionDocument) -> String {
         mission.work_packages,
         lanes.join(", ")
     )
+}
+
+/// How many work packages a lane names; of the others only the number is told.
+const NAMED: usize = 12;
+
+/// One line for each lane that has work packages.
+fn lines(entry: &BoardEntry) -> Vec<String> {
+    let in_lane = |lane: Lane| {
+        let packages = entry.snapshot.work_packages.iter();
+        let names = packages.filter(|(_, state)| state.lane == lane);
+        let names: Vec<&str> = names.map(|(wp_id, _)| wp_id.as_str()).collect();
+        (lane, names)
+    };
+    let lanes = Lane::DISPLAYED.into_iter().map(in_lane);
+    lanes
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(lane, names)| {
+            let more = match names.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let named = names[..names.len().min(NAMED)].join(" ");
+            format!("    {:11} {named}{more}", lane.as_str())
+        })
+        .collect()
 }

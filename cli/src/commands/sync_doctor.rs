@@ -60,6 +60,9 @@ pub fn run(invocation: &Invocation, args: &SyncDoctorArgs) -> Result<Exit, Failu
             .as_ref()
             .map(|found| &found.summary)
             .map_err(ToString::to_string),
+        undecided: found
+            .as_ref()
+            .map_or(&[], |found| found.held.undecided.as_slice()),
         current: found.as_ref().ok().and_then(|found| found.current.as_ref()),
         max_queue_size: settings.max_queue_size(),
         legacy_queues: legacy_queues(invocation),

@@ -17,6 +17,8 @@ use kitty_actors::auth::store::Presence;
 use kitty_actors::websocket::core::Status;
 use kitty_config::Settings;
 use kitty_runtime::consent::Consent;
+use kitty_runtime::id::ProjectUuid;
+use kitty_runtime::inbox::{Inbox, Reconciled};
 use kitty_runtime::ipc::protocol::WebSocketHealth;
 use kitty_runtime::owner::now_ms;
 use kitty_runtime::snapshot::{ScopeSummary, TargetSummary, summarise};
@@ -52,10 +54,22 @@ struct StatusDocument {
     oldest_open_at: Option<String>,
     max_queue_size: u64,
     targets: Vec<TargetDocument>,
+    /// Steps of missions that were interrupted before their events were handed over.
+    interrupted: InterruptedDocument,
     /// How the daemon's WebSocket stands, in the words of the reference.
     websocket: String,
     websocket_trouble: Option<String>,
     damage: Vec<DamageReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct InterruptedDocument {
+    /// The next delivery settles them.
+    to_settle: usize,
+    /// Their processes are at work.
+    in_work: usize,
+    /// Why the others cannot be settled.
+    undecided: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -112,6 +126,8 @@ pub(super) struct Found {
     project: Option<String>,
     pub(super) consent: Consent,
     pub(super) summary: ScopeSummary,
+    /// What a delivery would make of events whose step was interrupted.
+    pub(super) held: Reconciled,
     /// The target that was tried last.
     pub(super) current: Option<TargetSummary>,
 }
@@ -140,6 +156,7 @@ impl Found {
             .as_ref()
             .is_some_and(|target| target.attempt.failures > 0);
         self.summary.damage.is_empty()
+            && self.held.undecided.is_empty()
             && refused == 0
             && !failing
             && (self.open() == 0 || self.authenticated)
@@ -166,21 +183,32 @@ pub fn run(invocation: &Invocation, args: &SyncStatusArgs) -> Result<Exit, Failu
     Ok(Exit::Success)
 }
 
+/// Looks at the events of interrupted steps; changes nothing.
+fn held(invocation: &Invocation, project: Option<ProjectUuid>) -> Result<Reconciled, Failure> {
+    let Some(project) = project else {
+        return Ok(Reconciled::default());
+    };
+    let paths = project::scope(invocation, project).paths;
+    Inbox::new(invocation.filesystem.clone(), paths)
+        .reconcilable()
+        .map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &std::io::Error) -> Failure {
+    Failure::new(
+        "queue_unreadable",
+        format!("the queue could not be read: {error}"),
+    )
+    .next("Check the permissions of the state root; `spec-kitty state doctor` shows it.")
+}
+
 /// Looks at everything that lies on disk; changes nothing.
 pub(super) fn find(invocation: &Invocation) -> Result<Found, Failure> {
     let settings = invocation.settings();
     let project = project::known_identity(invocation).ok().flatten();
     let summary = match project {
         Some(project) => summarise(&invocation.filesystem, &project::scope(invocation, project))
-            .map_err(|error| {
-                Failure::new(
-                    "queue_unreadable",
-                    format!("the queue could not be read: {error}"),
-                )
-                .next(
-                    "Check the permissions of the state root; `spec-kitty state doctor` shows it.",
-                )
-            })?,
+            .map_err(|error| unreadable(&error))?,
         None => ScopeSummary::default(),
     };
     let current = summary
@@ -206,6 +234,7 @@ pub(super) fn find(invocation: &Invocation) -> Result<Found, Failure> {
                 &project::scope(invocation, project).paths,
             )
         }),
+        held: held(invocation, project)?,
         summary,
         current,
     })
@@ -234,6 +263,11 @@ fn document(invocation: &Invocation, found: &Found) -> StatusDocument {
             .iter()
             .map(TargetDocument::from)
             .collect(),
+        interrupted: InterruptedDocument {
+            to_settle: found.held.published + found.held.withdrawn,
+            in_work: found.held.in_work,
+            undecided: found.held.undecided.clone(),
+        },
         websocket: line.status,
         websocket_trouble: line.trouble,
         damage: found.summary.damage.clone(),
@@ -304,6 +338,15 @@ fn print(invocation: &Invocation, found: &Found) {
     }
     for damage in &found.summary.damage {
         printer.line(format!(" ! {} {}", damage.at, damage.what));
+    }
+    let interrupted = found.held.published + found.held.withdrawn;
+    if interrupted > 0 {
+        printer.line(format!(
+            " ! {interrupted} step(s) of missions were interrupted; the next delivery settles them"
+        ));
+    }
+    for why in &found.held.undecided {
+        printer.line(format!(" ! An interrupted step cannot be settled: {why}"));
     }
     printer.line("");
     printer.line(match found.open() {

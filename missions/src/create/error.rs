@@ -2,6 +2,7 @@
 
 use crate::git::GitError;
 use crate::project::{ConfigProblem, ProjectError};
+use crate::row_witness::NotWitnessed;
 use kitty_runtime::lock::LockError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// `Display` is the one line of `{"error": …}`.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
+    /// The events of the mission could not be stored.
+    #[error(transparent)]
+    NotWitnessed(#[from] NotWitnessed),
     /// The name cannot be a slug.
     #[error(
         "{:?} is not a mission slug: use lower-case letters and digits joined by single hyphens, for example user-auth",
@@ -218,6 +222,7 @@ impl CreateError {
             Self::BranchesDiffer { .. } => Some("START_BRANCH_TARGET_MISMATCH"),
             Self::InvalidBranch { .. } => Some("START_BRANCH_FAILED"),
             Self::BranchNotConfirmed { .. } => Some("BRANCH_STRATEGY_CONFIRMATION_REQUIRED"),
+            Self::NotWitnessed(_) => Some("event_not_stored"),
             Self::NotUndone { cause, .. } => cause.code(),
             _ => None,
         }

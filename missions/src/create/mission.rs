@@ -1,12 +1,12 @@
 //! One mission before it is written: its id, its texts, its rows, its files and its answer.
 
 use super::answer::{MissionAnswer, Parts};
-use super::lifecycle::{self, Facts, LifecycleEvent};
 use super::metadata::{DocumentationState, Metadata};
 use super::place::Place;
 use super::request::{Request, Topology};
 use super::scaffold::{Scaffold, Site};
 use super::{CreateError, Tools};
+use crate::lifecycle::{self, Facts, LifecycleEvent};
 use crate::project::ProjectConfig;
 use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::time::iso;
@@ -158,27 +158,8 @@ impl<'a> Mission<'a> {
         }
     }
 
-    /// Fills a template in one pass, so that a value never counts as a placeholder.
     fn fill(&self, template: &str) -> String {
-        let mut text = String::with_capacity(template.len() + 128);
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once('{') {
-            text.push_str(before);
-            let value = after
-                .split_once('}')
-                .and_then(|(name, after)| Some((self.placeholder(name)?, after)));
-            match value {
-                Some((value, after)) => {
-                    text.push_str(value);
-                    rest = after;
-                }
-                None => {
-                    text.push('{');
-                    rest = after;
-                }
-            }
-        }
-        text + rest
+        crate::template::fill(template, |name| self.placeholder(name))
     }
 
     fn placeholder(&self, name: &str) -> Option<&str> {

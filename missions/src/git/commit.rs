@@ -83,7 +83,7 @@ impl Checkout {
         };
         match (outcome, found) {
             (_, Some(committed)) => Ok(committed),
-            (Ok(finished), None) => Err(self.explain(finished)),
+            (Ok(finished), None) => Err(self.explain("commit the scaffold", finished)),
             (Err(error), None) => Err(error),
         }
     }
@@ -194,7 +194,7 @@ impl Checkout {
     }
 
     /// Says why git refused to commit.
-    fn explain(&self, finished: Finished) -> GitError {
+    pub(super) fn explain(&self, purpose: &'static str, finished: Finished) -> GitError {
         let detail = &finished.error;
         if detail.contains("tell me who you are") || detail.contains("empty ident name") {
             return GitError::NoIdentity;
@@ -206,7 +206,7 @@ impl Checkout {
             Vec::new()
         };
         if hooks.is_empty() {
-            return finished.failure("commit the scaffold");
+            return finished.failure(purpose);
         }
         GitError::HookRefused {
             hooks: hooks.join(" or "),
@@ -234,7 +234,7 @@ impl Checkout {
             .collect()
     }
 
-    fn call(
+    pub(super) fn call(
         &self,
         purpose: &'static str,
         all: &[OsString],
@@ -244,7 +244,7 @@ impl Checkout {
             .require(&self.described(purpose, all, runs_hooks))
     }
 
-    fn described<'a>(
+    pub(super) fn described<'a>(
         &'a self,
         purpose: &'static str,
         all: &'a [OsString],
@@ -260,7 +260,7 @@ impl Checkout {
     }
 }
 
-fn with_paths(mut all: Vec<OsString>, paths: &[PathBuf]) -> Vec<OsString> {
+pub(super) fn with_paths(mut all: Vec<OsString>, paths: &[PathBuf]) -> Vec<OsString> {
     all.extend(paths.iter().map(|path| literal(path)));
     all
 }

@@ -37,8 +37,8 @@ pub enum GitError {
         /// The deadline.
         seconds: f64,
     },
-    /// Another git process held the index for the whole time.
-    #[error("git could not {purpose} because another git process holds the index: {detail}")]
+    /// Another git process held the index, a reference or the configuration for the whole time.
+    #[error("git could not {purpose} because another git process holds a lock: {detail}")]
     Locked {
         /// What git was to do.
         purpose: &'static str,

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// One repository opened by libgit2.
-pub(super) struct Library(Repository);
+pub(super) struct Library(pub(super) Repository);
 
 impl Library {
     /// Opens the checkout whose top is `root`; `None` when its `.git` is no repository.
@@ -128,14 +128,23 @@ impl Library {
         commit: &str,
         path: &Path,
     ) -> Result<bool, GitError> {
+        Ok(self.blob(root, commit, path)?.is_some())
+    }
+
+    pub(super) fn blob(
+        &self,
+        root: &Path,
+        commit: &str,
+        path: &Path,
+    ) -> Result<Option<String>, GitError> {
         let failed = |error: git2::Error| unreadable(root, &error);
         let commit = Oid::from_str(commit)
             .and_then(|id| self.0.find_object(id, Some(ObjectType::Commit)))
             .map_err(failed)?;
         let tree = commit.peel_to_tree().map_err(failed)?;
         match tree.get_path(path) {
-            Ok(_) => Ok(true),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
+            Ok(entry) => Ok(Some(entry.id().to_string())),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
             Err(error) => Err(failed(error)),
         }
     }
@@ -163,7 +172,7 @@ pub(super) fn refused(path: &Path, error: &git2::Error) -> GitError {
     }
 }
 
-fn unreadable(path: &Path, error: &git2::Error) -> GitError {
+pub(super) fn unreadable(path: &Path, error: &git2::Error) -> GitError {
     GitError::Unreadable {
         path: path.to_owned(),
         detail: error.message().to_owned(),

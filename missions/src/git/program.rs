@@ -24,9 +24,9 @@ const PLAIN_DEADLINE: Duration = Duration::from_secs(30);
 const HOOK_DEADLINE: Duration = Duration::from_secs(120);
 /// How long the rest of git's output is awaited; longer only when a hook left a process behind.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// How long another git process may hold the index.
+/// How long another git process may hold the index, a reference or the configuration.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-/// The pause between two tries while another git process holds the index.
+/// The pause between two tries while another git process holds a lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Variables that would point git at another repository, index or pathspec syntax.
@@ -102,7 +102,7 @@ impl GitProgram {
         let started = Instant::now();
         loop {
             let finished = self.run_once(call)?;
-            if finished.success || !finished.index_is_locked() {
+            if finished.success || !finished.found_a_lock() {
                 return Ok(finished);
             }
             if started.elapsed() >= LOCK_PATIENCE {
@@ -216,8 +216,10 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    fn index_is_locked(&self) -> bool {
-        self.error.contains("index.lock") && self.error.contains("File exists")
+    /// Tells whether git gave up before it began, because another git process held an index, a
+    /// reference or the configuration.
+    fn found_a_lock(&self) -> bool {
+        self.error.contains(".lock'") && self.error.contains("File exists")
     }
 
     pub(super) fn failure(self, purpose: &'static str) -> GitError {
@@ -242,6 +244,27 @@ pub(super) fn literal(path: &Path) -> OsString {
     spelled
 }
 
+/// Settings of every call that makes or changes a working tree or a branch.
+///
+/// Housekeeping is left to the user's own git commands, where it does not cost an agent's time. The
+/// file watcher is a program that the result does not need. Submodules are the user's to update:
+/// recursing would fetch and run what nobody asked for.
+const QUIET: [&str; 6] = [
+    "-c",
+    "maintenance.auto=false",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "submodule.recurse=false",
+];
+
+/// Begins the arguments of a call that makes or changes a working tree or a branch.
+pub(super) fn quiet<const N: usize>(fixed: [&str; N]) -> Vec<OsString> {
+    let mut all = arguments(QUIET);
+    all.extend(arguments(fixed));
+    all
+}
+
 /// Collects arguments of mixed kinds.
 pub(super) fn arguments<const N: usize>(fixed: [&str; N]) -> Vec<OsString> {
     fixed.iter().map(|text| OsStr::new(text).into()).collect()
@@ -249,7 +272,7 @@ pub(super) fn arguments<const N: usize>(fixed: [&str; N]) -> Vec<OsString> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "git offers no way to wait for another git's index lock"
+    reason = "git offers no way to wait for another git's lock"
 )]
 fn pause() {
     std::thread::sleep(LOCK_PAUSE);

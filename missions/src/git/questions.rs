@@ -5,7 +5,7 @@ use super::{GitError, Head, Places};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-const READ: &str = "read the repository";
+pub(super) const READ: &str = "read the repository";
 
 /// Asks the program; one start per question.
 pub(super) struct Questions(GitProgram);
@@ -127,6 +127,19 @@ impl Questions {
         Ok(self.ask(root, all)?.success)
     }
 
+    pub(super) fn blob(
+        &self,
+        root: &Path,
+        commit: &str,
+        path: &Path,
+    ) -> Result<Option<String>, GitError> {
+        let mut object = OsString::from(format!("{commit}:"));
+        object.push(path);
+        let mut all = arguments(["rev-parse", "--quiet", "--verify", "--end-of-options"]);
+        all.push(object);
+        self.line(root, all)
+    }
+
     pub(super) fn first_parent(
         &self,
         root: &Path,
@@ -136,7 +149,7 @@ impl Questions {
     }
 
     /// The first line of the answer; `None` when git answers with exit code 1 (nothing found).
-    fn line(&self, root: &Path, all: Vec<OsString>) -> Result<Option<String>, GitError> {
+    pub(super) fn line(&self, root: &Path, all: Vec<OsString>) -> Result<Option<String>, GitError> {
         let finished = self.ask(root, all)?;
         match finished.code {
             Some(0) => Ok(lines(&finished.output).next()),
@@ -145,7 +158,7 @@ impl Questions {
         }
     }
 
-    fn ask(&self, root: &Path, all: Vec<OsString>) -> Result<Finished, GitError> {
+    pub(super) fn ask(&self, root: &Path, all: Vec<OsString>) -> Result<Finished, GitError> {
         self.0.run(&Call {
             purpose: READ,
             directory: root,

@@ -8,6 +8,7 @@ use kitty_missions::meta::MetaProblem;
 fn row(id: u32, wp: &str, from: &str, to: &str) -> String {
     format!(
         "{{\"actor\": \"a\", \"at\": \"2026-01-01T00:00:{id:02}+00:00\", \"event_id\": \"E{id}\", \
+         \"execution_mode\": \"worktree\", \"force\": false, \"mission_slug\": \"m\", \
          \"from_lane\": \"{from}\", \"to_lane\": \"{to}\", \"wp_id\": \"{wp}\"}}\n"
     )
 }
@@ -121,7 +122,7 @@ fn a_broken_mission_is_an_entry_with_its_problem_and_the_others_are_listed() {
             "status.events.jsonl line 3: `to_lane` is missing or not understood"
         ]
     );
-    assert_eq!(log.snapshot.work_packages["WP01"], Lane::Planned);
+    assert_eq!(log.snapshot.work_packages["WP01"].lane, Lane::Planned);
     assert!(!log.is_healthy());
 }
 

@@ -27,7 +27,7 @@ fn without_a_marker_there_is_no_project_and_the_next_step_is_named() {
     let sandbox = Sandbox::bare("plain");
     let error = locate(&sandbox, &sandbox.root, None).unwrap_err();
     assert!(matches!(error, ProjectError::NotFound { .. }));
-    assert!(error.to_string().contains("`mkdir .kittify`"), "{error}");
+    assert!(error.to_string().contains("`spec-kitty init`"), "{error}");
     sandbox.write(".kittify", "a file is no marker");
     assert!(locate(&sandbox, &sandbox.root, None).is_err());
 }

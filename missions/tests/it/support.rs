@@ -240,6 +240,7 @@ pub(crate) fn with_tools_at<T>(
         time,
         ids: &ids,
         version: VERSION,
+        witness: &kitty_missions::row_witness::NoWitness,
     })
 }
 

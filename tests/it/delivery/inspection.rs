@@ -209,7 +209,8 @@ fn the_status_document_has_a_stable_shape_and_true_numbers() {
     assert_unchanged(&tree, &case.sandbox.state());
     let expected = json!({
         "authenticated": true, "bodies": "number", "consent": "text", "damage": [], "events": "number",
-        "healthy": false, "hosted_sync": true, "journal_bytes": "number", "max_queue_size": "number",
+        "healthy": false, "hosted_sync": true,
+        "interrupted": {"in_work": "number", "to_settle": "number", "undecided": []}, "journal_bytes": "number", "max_queue_size": "number",
         "oldest_open_at": "text", "open": "number", "project_uuid": "text", "server_url": "text",
         "state_root": "text", "waiting_in_inbox": "number",
         "websocket": "text", "websocket_trouble": null,

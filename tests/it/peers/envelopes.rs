@@ -1,6 +1,7 @@
 //! What the Teamspace holds is what the published event packages accept.
 
 use super::Peer;
+use crate::orchestrator::course::Course;
 use crate::support::sandbox::Sandbox;
 use crate::support::teamspace::{OWNER, Teamspace};
 use serde_json::Value;
@@ -57,5 +58,33 @@ fn stored_envelopes_are_valid_under_3_0_0_and_6_1_0_with_their_payloads() {
     for peer in [&old, &new] {
         let complaints = &verdict(peer, &sandbox, &broken, &[])["complaints"];
         assert!(complaints.to_string().contains("build_id"), "{complaints}");
+    }
+}
+
+#[test]
+fn a_whole_mission_is_valid_under_3_0_0_and_6_1_0_with_its_payloads() {
+    let (Some(old), Some(new)) = (Peer::events3(), Peer::events6()) else {
+        return;
+    };
+    let teamspace = Teamspace::start();
+    let mut sandbox = Sandbox::empty();
+    sandbox.host(teamspace.url());
+    teamspace.log_in(&sandbox);
+    Course::begin(&sandbox).run_whole();
+    sandbox.run(&["sync", "now"]).expect_code(0);
+    let stored = teamspace.stored_of(OWNER);
+    let of_old = verdict(&old, &sandbox, &stored, &[]);
+    accepts(&of_old, "3.0.0", stored.len());
+    let of_new = verdict(&new, &sandbox, &stored, &["--payloads"]);
+    accepts(&of_new, "6.1.0", stored.len());
+    for expected in [
+        "DependencyResolved",
+        "HistoryAdded",
+        "MissionClosed",
+        "WPAssigned",
+        "WPCreated",
+        "WPStatusChanged",
+    ] {
+        assert!(of_new["types"].get(expected).is_some(), "{of_new}");
     }
 }

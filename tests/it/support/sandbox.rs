@@ -424,7 +424,9 @@ impl Sandbox {
         let in_git = |path: &&PathBuf| path.starts_with(".git");
         let files = tree.0.iter().filter(|(path, _)| !in_git(path));
         // The program's own lock files stay; git's would stop it.
-        let own = |path: &&PathBuf| path.starts_with(".git/spec-kitty-locks");
+        let own = |path: &&PathBuf| {
+            path.starts_with(".git/spec-kitty-locks") || path.starts_with(".git/spec-kitty")
+        };
         let locks = tree.0.keys().filter(in_git).filter(|path| !own(path));
         let head = Command::new("git")
             .args(["rev-parse", "--symbolic-full-name", "HEAD"])

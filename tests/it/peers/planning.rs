@@ -1,0 +1,103 @@
+//! Plans that one side made, worked on by the other.
+
+use super::Peer;
+use crate::support::missions::Mission;
+use crate::support::sandbox::Sandbox;
+use serde_json::{Value, json};
+
+const POLICY: &str = r#"{"orchestrator_id": "o", "orchestrator_version": "1", "agent_family": "a", "approval_mode": "m", "sandbox_mode": "s", "network_mode": "n", "dangerous_flags": []}"#;
+
+#[test]
+fn python_works_on_a_project_and_a_plan_of_ours() {
+    let Some(peer) = Peer::cli() else { return };
+    let sandbox = Sandbox::new();
+    sandbox.json(&["init", "--json", "--ai", "codex"]);
+    sandbox.commit_all("Begin the project");
+    sandbox.git(&["switch", "--quiet", "--create", "work"]);
+    let created = [
+        "agent",
+        "mission",
+        "create",
+        "theirs",
+        "--json",
+        "--topology",
+        "lanes",
+    ];
+    peer.spec_kitty(&sandbox, &created).expect_code(0);
+    assert_eq!(
+        sandbox.git(&["diff", "--name-only"]),
+        "",
+        "our files were rewritten"
+    );
+    let mission = Mission::with_tasks(&sandbox);
+    sandbox.json(&[
+        "agent",
+        "mission",
+        "finalize-tasks",
+        "--mission",
+        &mission.slug,
+        "--json",
+    ]);
+    let ask = |verb: &str, more: &[&str]| -> Value {
+        let arguments = [
+            &["orchestrator-api", verb, "--mission", &mission.slug],
+            more,
+        ]
+        .concat();
+        peer.spec_kitty(&sandbox, &arguments).expect_code(0).json()
+    };
+    let state = ask("mission-state", &[]);
+    let packages = state["data"]["work_packages"].as_array().unwrap();
+    let lanes: Vec<&Value> = packages.iter().map(|package| &package["lane"]).collect();
+    assert_eq!(lanes, ["planned"; 3]);
+    assert_eq!(packages[2]["dependencies"], json!(["WP01", "WP02"]));
+    let started = ask(
+        "start-implementation",
+        &["--wp", "WP01", "--actor", "o", "--policy", POLICY],
+    );
+    assert_eq!(started["data"]["to_lane"], "in_progress", "{started}");
+    assert_eq!(started["data"]["lane_id"], "lane-a");
+}
+
+#[test]
+fn both_sides_make_the_same_of_one_set_of_work_packages() {
+    let Some(peer) = Peer::cli() else { return };
+    let of = |python: bool| {
+        let sandbox = Sandbox::new();
+        sandbox.git(&["switch", "--quiet", "--create", "work"]);
+        let mission = Mission::with_tasks(&sandbox);
+        let finalize = [
+            "agent",
+            "mission",
+            "finalize-tasks",
+            "--mission",
+            &mission.slug,
+            "--json",
+        ];
+        let answer: Value = if python {
+            peer.spec_kitty(&sandbox, &finalize).expect_code(0).json()
+        } else {
+            sandbox.json(&finalize)
+        };
+        let document = |name: &str| serde_json::from_str::<Value>(&mission.read(name)).unwrap();
+        let lanes = document("lanes.json");
+        let status = sandbox.json(&["status", "--json"]);
+        let mut criteria = document("acceptance-matrix.json");
+        criteria["mission_slug"] = Value::Null;
+        let keys =
+            |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+        let subjects: Vec<String> = sandbox
+            .subjects()
+            .iter()
+            .map(|subject| subject.replace(&mission.slug, "SLUG"))
+            .collect();
+        let rows = mission.read("status.events.jsonl").lines().count();
+        json!({
+            "lanes": lanes["lanes"], "lane_keys": keys(&lanes), "criteria": criteria,
+            "answer": keys(&answer), "dependencies": answer["dependencies_parsed"],
+            "summary": status["missions"][0]["summary"], "problems": status["missions"][0]["problems"],
+            "subjects": subjects, "rows": rows,
+        })
+    };
+    assert_eq!(of(false), of(true));
+}
