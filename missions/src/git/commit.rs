@@ -97,18 +97,9 @@ impl Checkout {
     /// # Errors
     /// Those of [`Self::stage`].
     pub fn take_back(&self, ours: &Committed, paths: &[PathBuf]) -> Result<bool, GitError> {
-        let tip = Head::Branch {
-            name: ours.branch.clone(),
-            commit: ours.commit.clone(),
-        };
-        if self.head()? != tip {
+        if !self.move_back(ours)? {
             return Ok(false);
         }
-        let mut all = arguments(["update-ref", "-m", "spec-kitty: roll back"]);
-        all.push(format!("refs/heads/{}", ours.branch).into());
-        all.push(ours.parent.clone().into());
-        all.push(ours.commit.clone().into());
-        self.call("take back the commit", &all, true)?;
         self.unstage(paths)?;
         Ok(true)
     }
