@@ -1,9 +1,10 @@
 //! The identity boundary: a daemon that means something else stops a delivery before a byte leaves.
 
 use crate::support::process::Run;
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
+use crate::support::sandbox::{Sandbox, write};
 use crate::support::scripted_server::{BATCH, ScriptedServer};
 use crate::support::sessions::Seed;
+use crate::support::tree::{Tree, assert_unchanged};
 use serde_json::{Value, json};
 
 fn machine(server: &ScriptedServer) -> Sandbox {

@@ -8,7 +8,8 @@ mod succession;
 
 use crate::support::daemons::DaemonMachine;
 use crate::support::process::{Run, Running};
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged};
+use crate::support::sandbox::Sandbox;
+use crate::support::tree::{Tree, assert_unchanged};
 use kitty_runtime::ipc::{Answer, Request};
 use serde_json::Value;
 

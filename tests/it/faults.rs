@@ -1,9 +1,10 @@
 //! Faults, one at a time: the doctor names each, nobody says that all is well, and every answer is one
 //! valid document.
 
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
+use crate::support::sandbox::{Sandbox, write};
 use crate::support::scripted_server::{Answer, BATCH, ME, ScriptedServer, Step};
 use crate::support::sessions::Seed;
+use crate::support::tree::{Tree, assert_unchanged};
 use kitty_runtime::fs::os_filesystem;
 use kitty_runtime::inbox::Inbox;
 use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};

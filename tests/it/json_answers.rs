@@ -2,8 +2,9 @@
 //! one document and a documented code, and creates nothing.
 
 use crate::support::process::Run;
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
+use crate::support::sandbox::{Sandbox, write};
 use crate::support::sessions::Seed;
+use crate::support::tree::{Tree, assert_unchanged};
 use kitty_config::ScopePaths;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

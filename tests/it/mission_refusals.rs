@@ -1,9 +1,10 @@
 //! `agent mission create` when it cannot: one document that says why, and nothing left behind.
 
 use crate::support::process::{Run, is_superuser, run, skip};
-use crate::support::sandbox::{Sandbox, Tree, set_mode, write, write_script};
+use crate::support::sandbox::{Sandbox, set_mode, write, write_script};
 use crate::support::scripted_server::ScriptedServer;
 use crate::support::sessions::Seed;
+use crate::support::tree::Tree;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -5,7 +5,8 @@ mod refusals;
 
 use crate::support::missions::{Mission, read};
 use crate::support::process::Run;
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
+use crate::support::sandbox::{Sandbox, write};
+use crate::support::tree::{Tree, assert_unchanged};
 use serde_json::{Value, json};
 
 fn setup_plan(sandbox: &Sandbox) -> Run {

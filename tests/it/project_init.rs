@@ -2,7 +2,8 @@
 
 use crate::support::missions::read;
 use crate::support::process::Run;
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
+use crate::support::sandbox::{Sandbox, write};
+use crate::support::tree::{Tree, assert_unchanged};
 use serde_json::json;
 use std::os::unix::fs::symlink;
 

@@ -25,8 +25,9 @@
 use crate::support::crew::Crew;
 use crate::support::daemons::DaemonMachine;
 use crate::support::process::program;
-use crate::support::sandbox::{Sandbox, Tree};
+use crate::support::sandbox::Sandbox;
 use crate::support::teamspace::Teamspace;
+use crate::support::tree::Tree;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -103,7 +104,7 @@ impl Shell {
             trace.reached_nobody();
             trace.wrote_only_below(&[]);
         }
-        crate::support::sandbox::assert_unchanged(&state, &self.machine.state());
+        crate::support::tree::assert_unchanged(&state, &self.machine.state());
         assert!(self.machine.record().is_none(), "no daemon runs");
     }
 

@@ -3,9 +3,10 @@
 mod limits;
 
 use crate::support::process::Run;
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
+use crate::support::sandbox::{Sandbox, write};
 use crate::support::scripted_server::{Answer, ScriptedServer, Step};
 use crate::support::sessions::Seed;
+use crate::support::tree::{Tree, assert_unchanged};
 use serde_json::json;
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,10 @@
 //! Document 3: `SPEC_KITTY_HOME` selects the root for all local state, and nothing lands elsewhere.
 
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, set_mode, write};
+use crate::support::sandbox::{Sandbox, set_mode, write};
 use crate::support::scripted_server::ScriptedServer;
 use crate::support::sessions::Seed;
 use crate::support::teamspace::Teamspace;
+use crate::support::tree::{Tree, assert_unchanged};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 

@@ -2,9 +2,10 @@
 //! command that only reads writes nothing, also when sync is on.
 
 use crate::support::process::{Trace, is_installed, run, skip, unique, variable};
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged};
+use crate::support::sandbox::Sandbox;
 use crate::support::scripted_server::{BATCH, ScriptedServer, Step};
 use crate::support::sessions::Seed;
+use crate::support::tree::{Tree, assert_unchanged};
 use kitty_config::{
     Environment, FileMap, Platform, PlatformDirectories, RuntimeRoot, env, surfaces,
 };

@@ -1,9 +1,10 @@
 //! Document 1: stdout stays one JSON document while sync says on stderr why it does not send.
 
 use crate::support::process::Run;
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged};
+use crate::support::sandbox::Sandbox;
 use crate::support::scripted_server::{BATCH, ME, ScriptedServer};
 use crate::support::sessions::Seed;
+use crate::support::tree::{Tree, assert_unchanged};
 use std::time::Duration;
 
 /// A host that refuses connections at once, as in document 1.

@@ -12,4 +12,5 @@ pub mod scripted_server;
 pub mod sessions;
 pub mod teamspace;
 pub mod terminal;
+pub mod tree;
 pub mod worker;

@@ -1,9 +1,10 @@
 //! A machine without a login: the token comes with the environment and is kept nowhere.
 
-use crate::support::sandbox::{Sandbox, Tree};
+use crate::support::sandbox::Sandbox;
 use crate::support::scripted_server::{ME, ScriptedServer, Step, TOKEN};
 use crate::support::sessions::Seed;
 use crate::support::teamspace::Teamspace;
+use crate::support::tree::Tree;
 use serde_json::json;
 
 const PRIVATE: &str = "t-private";

@@ -1,10 +1,11 @@
 //! Secrets stay where they belong, and their key is derived only for commands that need it.
 
 use crate::support::process::Run;
-use crate::support::sandbox::{Sandbox, Tree};
+use crate::support::sandbox::Sandbox;
 use crate::support::scripted_server::{REVOKE, ScriptedServer, Step};
 use crate::support::sessions::Seed;
 use crate::support::teamspace::Teamspace;
+use crate::support::tree::Tree;
 use serde_json::json;
 use std::path::Path;
 

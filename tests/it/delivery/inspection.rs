@@ -1,8 +1,9 @@
 //! `sync preview`, `sync why` and `sync status`: what they show is what is sent and what is true.
 
 use super::{BLOCKED, Case, DELIVERED, FAILED, PENDING, capture, why};
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, event_id};
+use crate::support::sandbox::{Sandbox, event_id};
 use crate::support::scripted_server::{BATCH, Step};
+use crate::support::tree::{Tree, assert_unchanged};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 

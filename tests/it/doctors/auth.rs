@@ -2,10 +2,11 @@
 //! holder is gone.
 
 use super::{NOBODY, findings, keys, machine};
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
+use crate::support::sandbox::{Sandbox, write};
 use crate::support::scripted_server::ScriptedServer;
 use crate::support::sessions::Seed;
 use crate::support::teamspace::{OWNER, Teamspace};
+use crate::support::tree::{Tree, assert_unchanged};
 use kitty_actors::auth::store::HostIdentity;
 use kitty_runtime::lock::FileLock;
 use serde_json::{Value, json};

@@ -2,7 +2,8 @@
 
 use super::{Bystander, findings, keys, machine};
 use crate::support::daemons::DaemonMachine;
-use crate::support::sandbox::{Tree, assert_unchanged, write};
+use crate::support::sandbox::write;
+use crate::support::tree::{Tree, assert_unchanged};
 use kitty_runtime::ipc::Greeting;
 use kitty_runtime::process::{ProcessSignal, ProcessState};
 use serde_json::{Value, json};

@@ -2,7 +2,8 @@
 
 use super::{Bystander, NOBODY, keys, machine};
 use crate::support::process::DEADLINE;
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
+use crate::support::sandbox::{Sandbox, write};
+use crate::support::tree::{Tree, assert_unchanged};
 use kitty_runtime::process::ProcessState;
 use serde_json::json;
 use std::time::Instant;

@@ -2,8 +2,9 @@
 
 use super::course::{Course, assert_same, row_ids};
 use crate::support::process::{Running, run};
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
+use crate::support::sandbox::{Sandbox, write};
 use crate::support::teamspace::Teamspace;
+use crate::support::tree::{Tree, assert_unchanged};
 use kitty_runtime::fs::os_filesystem;
 use kitty_runtime::inbox::{Claim, Inbox};
 use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};

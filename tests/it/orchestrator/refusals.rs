@@ -2,7 +2,8 @@
 
 use super::fixture::{Fixture, Plan};
 use crate::support::missions::read;
-use crate::support::sandbox::{Call, Checkout, Sandbox, write};
+use crate::support::sandbox::{Call, Sandbox, write};
+use crate::support::tree::Checkout;
 use serde_json::{Value, json};
 
 pub const POLICY: &str = r#"{"orchestrator_id": "o", "orchestrator_version": "1", "agent_family": "a", "approval_mode": "m", "sandbox_mode": "s", "network_mode": "n", "dangerous_flags": []}"#;

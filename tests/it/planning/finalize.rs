@@ -2,7 +2,8 @@
 
 use super::{finalize, rows};
 use crate::support::missions::Mission;
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write, write_script};
+use crate::support::sandbox::{Sandbox, write, write_script};
+use crate::support::tree::{Tree, assert_unchanged};
 use serde_json::{Value, json};
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::finalize;
 use crate::support::missions::Mission;
-use crate::support::sandbox::{Sandbox, Tree, assert_unchanged, write};
+use crate::support::sandbox::{Sandbox, write};
+use crate::support::tree::{Tree, assert_unchanged};
 
 type Spoil = fn(&Sandbox, &Mission);
 

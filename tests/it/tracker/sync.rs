@@ -1,8 +1,9 @@
 //! `tracker sync …`: writes, retries, polling, stale bindings, the policy.
 
 use super::{bound, machine, ok};
-use crate::support::sandbox::{Tree, assert_unchanged, write};
+use crate::support::sandbox::write;
 use crate::support::scripted_server::{Received, Step, TOKEN, WS_TOKEN};
+use crate::support::tree::{Tree, assert_unchanged};
 use serde_json::{Value, json};
 
 const RUN: &str = "/api/v1/tracker/run/";
