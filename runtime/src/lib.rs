@@ -5,6 +5,7 @@
 //! the journal, the truth, and indexes them in the mailbox; delivery reads the journal by position.
 //! `docs/concurrency.md` says why.
 
+pub mod body;
 mod boot;
 pub mod consent;
 pub mod crashsafe;
