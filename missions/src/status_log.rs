@@ -98,6 +98,20 @@ fn cut(mut text: &str, parts: usize) -> Vec<&str> {
     cut
 }
 
+/// The lines of a text, without their ends.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', rest.as_bytes());
+        let line = &rest[..end.unwrap_or(rest.len())];
+        rest = end.map_or("", |end| &rest[end + 1..]);
+        Some(line)
+    })
+}
+
 /// Reads the text of the log of a mission's directory; a missing file is an empty log.
 ///
 /// # Errors
@@ -143,9 +157,8 @@ impl<'a> StatusLog<'a> {
         let mut log = Self::default();
         let mut usual = canonical::Reader::default();
         let mut count = 0;
-        for line in text.split_inclusive('\n') {
+        for line in lines(text) {
             count += 1;
-            let line = line.strip_suffix('\n').unwrap_or(line);
             if log.transitions.is_empty() {
                 // Rows of one log are of one size: growing step by step costs more than reading.
                 log.transitions

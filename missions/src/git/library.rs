@@ -149,6 +149,31 @@ impl Library {
         }
     }
 
+    /// Tells whether files are tracked, and at least one holds other bytes than the commit has.
+    ///
+    /// Filters (line ends, for example) are not applied: what differs here may be the same to git.
+    pub(super) fn are_tracked_and_differ(
+        &self,
+        root: &Path,
+        commit: &str,
+        paths: &[PathBuf],
+    ) -> Result<bool, GitError> {
+        let index = self.0.index().map_err(|error| unreadable(root, &error))?;
+        let mut differ = false;
+        for path in paths {
+            let known = self.blob(root, commit, path)?;
+            let Ok(bytes) = std::fs::read(root.join(path)) else {
+                return Ok(false);
+            };
+            if known.is_none() || index.get_path(path, 0).is_none() {
+                return Ok(false);
+            }
+            let present = Oid::hash_object(ObjectType::Blob, &bytes).map(|id| id.to_string());
+            differ |= present.ok() != known;
+        }
+        Ok(differ)
+    }
+
     pub(super) fn first_parent(
         &self,
         root: &Path,

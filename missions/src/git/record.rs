@@ -2,7 +2,7 @@
 
 use super::commit::with_paths;
 use super::program::arguments;
-use super::{Checkout, Committed, GitError, Head};
+use super::{Checkout, Committed, GitError, Head, Reader};
 use std::path::{Path, PathBuf};
 
 /// How many commits behind HEAD ours may be when it is looked for; others may commit meanwhile.
@@ -29,11 +29,43 @@ impl Checkout {
     }
 
     fn try_record(&self, paths: &[PathBuf], message: &str) -> Result<Option<Committed>, GitError> {
-        self.stage(paths)?;
-        if !self.differs_from_head(paths)? {
-            return Ok(None);
-        }
         let before = self.head()?;
+        if !self.needs_no_staging(&before, paths) {
+            self.stage(paths)?;
+            if !self.differs_from_head(paths)? {
+                return Ok(None);
+            }
+            return self.commit_staged(&before, paths, message).map(Some);
+        }
+        let error = match self.commit_staged(&before, paths, message) {
+            Ok(committed) => return Ok(Some(committed)),
+            Err(error) => error,
+        };
+        // Bytes differed, which a filter may have made the same.
+        self.stage(paths)?;
+        if self.differs_from_head(paths)? {
+            return Err(error);
+        }
+        Ok(None)
+    }
+
+    /// Tells whether git's partial commit alone records these files: each start of git costs as much
+    /// as the rest of a step. A repository that cannot be looked into is asked the usual way.
+    fn needs_no_staging(&self, before: &Head, paths: &[PathBuf]) -> bool {
+        match (&self.reader, before.commit()) {
+            (Reader::Library(library), Some(commit)) => library
+                .are_tracked_and_differ(&self.root, commit, paths)
+                .unwrap_or(false),
+            _ => false,
+        }
+    }
+
+    fn commit_staged(
+        &self,
+        before: &Head,
+        paths: &[PathBuf],
+        message: &str,
+    ) -> Result<Committed, GitError> {
         let mut all = arguments(["-c", "maintenance.auto=false"]);
         all.extend(arguments(["commit", "--quiet", "--only", "--message"]));
         all.push(message.into());
@@ -43,7 +75,7 @@ impl Checkout {
             .program()
             .run(&self.described("commit the mission's files", &all, true));
         match (outcome, self.commit_after(before.commit(), paths)?) {
-            (_, Some(committed)) => Ok(Some(committed)),
+            (_, Some(committed)) => Ok(committed),
             (Ok(finished), None) => Err(self.explain("commit the mission's files", finished)),
             (Err(error), None) => Err(error),
         }

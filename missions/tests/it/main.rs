@@ -21,6 +21,7 @@ mod killed;
 mod lanes;
 mod peers;
 mod project;
+mod record;
 mod refusals;
 mod rollback;
 mod scale;
