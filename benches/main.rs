@@ -2,7 +2,7 @@
 //!
 //! `cargo bench` prints one table and writes `target/bench-report.html` and `.json`. After `--`:
 //! `--quick` takes small sizes (CI), `--full` adds a drain of a million events; any other word
-//! chooses subjects by name (`gate append mailbox drain startup waits idle`).
+//! chooses subjects by name (`gate append mailbox drain startup missions waits idle`).
 //! `SPEC_KITTY_PEER_CLI_PYTHON` names the interpreter of an environment that holds the Python CLI; without it those rows are skipped.
 //!
 //! Measurements that are compared run in turn, and medians are compared, because machines are shared.
@@ -19,6 +19,7 @@ mod journal;
 mod launch;
 mod mailbox;
 mod measure;
+mod missions;
 mod page;
 mod place;
 mod report;
@@ -93,12 +94,13 @@ fn main() -> ExitCode {
 
 type Subject = (&'static str, fn(Size, &mut Report) -> io::Result<()>);
 
-const SUBJECTS: [Subject; 7] = [
+const SUBJECTS: [Subject; 8] = [
     ("gate", gate::measure),
     ("append", append::measure),
     ("mailbox", mailbox::measure),
     ("drain", drain::measure),
     ("startup", startup::measure),
+    ("missions", missions::measure),
     ("waits", waits::measure),
     ("idle", idle::measure),
 ];

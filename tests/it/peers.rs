@@ -9,6 +9,7 @@ mod foreign;
 mod handover;
 mod missions;
 mod orchestrator;
+mod pace;
 mod planning;
 mod server;
 mod session;

@@ -8,19 +8,23 @@ use crate::support::sandbox::Sandbox;
 use kitty_missions::reducer::reduce;
 use kitty_missions::status_log::StatusLog;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const POLICY: &str = r#"{"orchestrator_id": "o", "orchestrator_version": "1", "agent_family": "a", "approval_mode": "m", "sandbox_mode": "s", "network_mode": "n", "dangerous_flags": []}"#;
 
 /// Both programs and one mission.
-struct Handover {
+pub(super) struct Handover {
     sandbox: Sandbox,
     fixture: Fixture,
-    theirs: PathBuf,
+    pub(super) theirs: PathBuf,
+    /// What each call took, by its verb.
+    pub(super) took: RefCell<Vec<(String, Duration)>>,
 }
 
 impl Handover {
-    fn begin(theirs_begins: bool) -> Option<Self> {
+    pub(super) fn begin(theirs_begins: bool) -> Option<Self> {
         let peer = Peer::cli()?;
         let mut sandbox = Sandbox::empty();
         for (name, value) in [
@@ -42,6 +46,7 @@ impl Handover {
             sandbox,
             fixture,
             theirs,
+            took: RefCell::default(),
         })
     }
 
@@ -49,15 +54,19 @@ impl Handover {
     #[track_caller]
     fn run(&self, program: &Path, words: &[&str]) -> String {
         let mut command = self.sandbox.command(program);
-        command
-            .args(words)
-            .args(["--mission", &self.fixture.slug])
-            .current_dir(&self.fixture.root);
-        run(&mut command).expect_code(0).stdout
+        command.args(words).current_dir(&self.fixture.root);
+        if !words.contains(&"contract-version") {
+            command.args(["--mission", &self.fixture.slug]);
+        }
+        let run = run(&mut command).expect_code(0);
+        let verb = words.iter().find(|word| **word != "orchestrator-api");
+        let verb = verb.map(|word| (*word).to_owned()).unwrap_or_default();
+        self.took.borrow_mut().push((verb, run.took));
+        run.stdout
     }
 
     #[track_caller]
-    fn api(&self, program: &Path, words: &[&str]) -> Value {
+    pub(super) fn api(&self, program: &Path, words: &[&str]) -> Value {
         let words = [&["orchestrator-api"], words].concat();
         let said = self.run(program, &words);
         let envelope: Value =
@@ -66,18 +75,18 @@ impl Handover {
         envelope["data"].clone()
     }
 
-    fn start(&self, program: &Path, wp_id: &str) {
+    pub(super) fn start(&self, program: &Path, wp_id: &str) {
         let verb = ["start-implementation", "--wp", wp_id, "--actor", "coder"];
         let started = self.api(program, &[&verb[..], &["--policy", POLICY]].concat());
         assert_eq!(started["to_lane"], "in_progress");
     }
 
-    fn commit(&self, lane: &str, file: &str) {
+    pub(super) fn commit(&self, lane: &str, file: &str) {
         self.fixture
             .commit_on(&self.sandbox, lane, file, "made = True\n", "Make it");
     }
 
-    fn for_review(&self, program: &Path, wp_id: &str) {
+    pub(super) fn for_review(&self, program: &Path, wp_id: &str) {
         let to = ["transition", "--wp", wp_id, "--to", "for_review"];
         let by = ["--actor", "coder", "--policy", POLICY];
         self.api(program, &[&to[..], &by].concat());
@@ -104,9 +113,17 @@ impl Handover {
         self.api(program, &[&to[..], &by, &with].concat());
     }
 
-    fn review(&self, program: &Path, wp_id: &str) {
+    pub(super) fn review(&self, program: &Path, wp_id: &str) {
         self.start_review(program, wp_id);
         self.approve(program, wp_id);
+    }
+
+    pub(super) fn mark(&self, program: &Path, subtask: &str) {
+        let words = ["agent", "tasks", "mark-status", subtask];
+        self.run(
+            program,
+            &[&words[..], &["--status", "done", "--json"]].concat(),
+        );
     }
 
     /// `status.json` as the other side makes it of the log, against the file of the last writer.
@@ -132,9 +149,7 @@ impl Handover {
 
 /// Says that a subtask is done; only the Python CLI needs to be told.
 fn mark(handover: &Handover, subtask: &str) {
-    let words = ["agent", "tasks", "mark-status", subtask];
-    let words = [&words[..], &["--status", "done", "--json"]].concat();
-    handover.run(&handover.theirs, &words);
+    handover.mark(&handover.theirs, subtask);
 }
 
 #[test]

@@ -123,6 +123,7 @@ pub struct Running {
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
+        let started = Instant::now();
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -131,7 +132,7 @@ impl Running {
         Self {
             what: describe(command),
             child: Some(child.unwrap_or_else(|error| panic!("{}: {error}", describe(command)))),
-            started: Instant::now(),
+            started,
         }
     }
 
