@@ -140,7 +140,8 @@ class Contract:
         found = [(self.group(rule, 2), RULES.index(rule), path, 0, rule)
                  for path, rule in self.document(value, (), 1)]
         root = "envelope" if context == "event" else context
-        found += self.ranked(self.shape(value, self.artifact["contexts"][root], ()), 2)
+        if root != "request":
+            found += self.ranked(self.shape(value, self.artifact["contexts"][root], ()), 2)
         if context in ("event", "payload"):
             found += self.ranked(self.payload(value), 3)
         if not found:

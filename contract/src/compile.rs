@@ -76,6 +76,8 @@ pub(crate) fn compile<'a>(document: &'a ArtifactDocument<'a>) -> Outcome<Tables>
         compiler.at("orchestrator_api", |compiler| {
             compiler.shape(&contexts.orchestrator_api, &Roles::default())
         })?,
+        // A request may be anything without forbidden keys.
+        ANY,
     ];
     compiler.payloads(document)?;
     Ok(compiler.finish(document, roots))
@@ -197,7 +199,7 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn finish(mut self, document: &ArtifactDocument<'a>, roots: [Index; 5]) -> Tables {
+    fn finish(mut self, document: &ArtifactDocument<'a>, roots: [Index; 6]) -> Tables {
         self.tables.payload_field = self.span(document.dispatch.payload_field);
         self.tables.roots = roots;
         self.origin(document);

@@ -19,16 +19,21 @@ pub enum Context {
     TrackerBind,
     /// The data of a successful orchestrator-api answer that concerns a mission.
     OrchestratorApi,
+    /// Any other request with a JSON body: tracker calls, what is said over the WebSocket.
+    ///
+    /// It has no shape of its own; the artifact's keys that no value may have bind it as well.
+    Request,
 }
 
 impl Context {
     /// Every context, in declaration order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Envelope,
         Self::Payload,
         Self::BodySync,
         Self::TrackerBind,
         Self::OrchestratorApi,
+        Self::Request,
     ];
 
     /// The context's name in the artifact and in messages.
@@ -40,6 +45,7 @@ impl Context {
             Self::BodySync => "body_sync",
             Self::TrackerBind => "tracker_bind",
             Self::OrchestratorApi => "orchestrator_api",
+            Self::Request => "request",
         }
     }
 

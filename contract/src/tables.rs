@@ -305,7 +305,7 @@ pub(crate) struct Tables {
     pub(crate) slots: Flat<u8>,
     pub(crate) packages: Flat<Package>,
     /// The root shape of each context, in the order of `Context::ALL`.
-    pub(crate) roots: [Index; 5],
+    pub(crate) roots: [Index; 6],
     /// Event types as names whose shape is their payload's.
     pub(crate) payloads: Names,
     /// The name of the root's field that holds the payload.

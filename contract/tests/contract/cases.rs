@@ -90,11 +90,19 @@ pub(crate) fn answer() -> Value {
     json!({"mission_slug": "demo", "mission_number": null, "mission_type": "software-dev"})
 }
 
+/// A request that has no shape: a push to a tracker.
+pub(crate) fn request() -> Value {
+    json!({
+        "provider": "linear", "project_slug": null,
+        "items": [{"ref": {"id": "1"}, "action": "create", "fields": [{"title": "x"}]}]
+    })
+}
+
 /// The case of a seed.
 pub(crate) fn case(seed: u64) -> Case {
     let mut random = Random::new(seed);
     let sample = payloads()[random.below(payloads().len())].clone();
-    let (context, base) = match random.below(10) {
+    let (context, base) = match random.below(11) {
         0 => (
             "envelope",
             captured()[random.below(captured().len())].clone(),
@@ -103,6 +111,7 @@ pub(crate) fn case(seed: u64) -> Case {
         2 => ("body_sync", body()),
         3 => ("tracker_bind", bind()),
         4 => ("orchestrator_api", answer()),
+        7 => ("request", request()),
         5 | 6 => ("event", event_with(&several_fields(sample, &mut random))),
         _ => ("event", event_with(&sample)),
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kitty_contract::{Context, Gate, Rule, Standing, VENDORED_ARTIFACT};
 use serde_json::{Value, json};
 
-use crate::cases::{answer, bind, body, captured, event_with, payloads, short};
+use crate::cases::{answer, bind, body, captured, event_with, payloads, request, short};
 
 #[test]
 fn captured_envelopes_conform_except_dossier_events_without_a_build_id() {
@@ -65,6 +65,7 @@ fn the_other_contexts_pass_what_we_send() {
         (Context::BodySync, body()),
         (Context::TrackerBind, bind()),
         (Context::OrchestratorApi, answer()),
+        (Context::Request, request()),
     ] {
         assert_eq!(short(gate.check(context, &value)), "pass", "{context}");
         assert_eq!(
@@ -74,6 +75,29 @@ fn the_other_contexts_pass_what_we_send() {
         assert_eq!(Context::parse(context.name()), Some(context));
     }
     assert_eq!(Context::parse("merge"), None);
+}
+
+#[test]
+fn a_request_of_any_form_passes_unless_it_has_a_forbidden_key_somewhere() {
+    let gate = Gate::vendored();
+    for text in ["[]", "1", "{}", r#"{"a":[{"b":{}}]}"#] {
+        assert_eq!(
+            short(gate.check_bytes(Context::Request, text.as_bytes())),
+            "pass"
+        );
+    }
+    for key in gate.forbidden_keys() {
+        let mut request = request();
+        request["items"][0]["fields"][0][key] = json!(1);
+        let place = format!("items.0.fields.0.{key}|forbidden_anywhere");
+        assert_eq!(short(gate.check(Context::Request, &request)), place);
+        let bytes = request.to_string();
+        assert_eq!(
+            short(gate.check_bytes(Context::Request, bytes.as_bytes())),
+            place
+        );
+    }
+    assert_eq!(short(gate.check_bytes(Context::Request, b"{")), "$|json");
 }
 
 #[test]
