@@ -1,14 +1,16 @@
 //! GateActor: nothing is stored for sending and nothing is sent that it did not let pass.
 
 pub mod core;
+pub mod gated;
 pub mod messages;
 
 use crate::supervise::ExitGuard;
 use actix::{Actor, Context, Handler, MessageResult};
 use bytes::Bytes;
 use core::{GateCore, Input, Verdict};
+use gated::Gated;
 use kitty_contract::Violation;
-use messages::{CheckOutbound, CheckWindow, Gated, GatedWindow};
+use messages::{CheckOutbound, CheckWindow, GatedWindow};
 
 /// Holds the compiled contract.
 #[derive(Debug)]

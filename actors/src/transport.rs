@@ -16,6 +16,7 @@ mod web_socket;
 pub use http_client::{HttpClient, MAXIMUM_RESPONSE};
 pub use web_socket::{Heard, LineBroken, Opening, Upgrade, WebSocket};
 
+use crate::gate::gated::Gated;
 use bytes::Bytes;
 use std::fmt;
 use std::pin::Pin;
@@ -80,8 +81,8 @@ pub struct HttpRequest {
     pub url: String,
     /// The header lines; the transport adds `User-Agent` and what HTTP itself needs.
     pub headers: Headers,
-    /// The body; empty for none.
-    pub body: Bytes,
+    /// The body; empty for none. Only a form, or what the gate let pass, can be one.
+    body: Bytes,
     /// The time the whole exchange may take, connecting and reading the answer included.
     pub timeout: Duration,
 }
@@ -112,17 +113,28 @@ impl HttpRequest {
         self
     }
 
-    /// Returns the request with a body of the given content type.
+    /// Returns the request with JSON that the gate let pass, compressed or not (document 4, FR-012).
     #[must_use]
-    pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+    pub fn json(self, body: &Gated<Bytes>) -> Self {
+        self.body("application/json", body.get().clone())
+    }
+
+    /// Returns the request with a form body (`application/x-www-form-urlencoded`): credentials, which
+    /// the contract says nothing about.
+    #[must_use]
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
+        self.body("application/x-www-form-urlencoded", form_body(fields))
+    }
+
+    fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self.header("Content-Type", content_type)
     }
 
-    /// Returns the request with a form body (`application/x-www-form-urlencoded`).
+    /// Returns the body.
     #[must_use]
-    pub fn form(self, fields: &[(&str, &str)]) -> Self {
-        self.body("application/x-www-form-urlencoded", form_body(fields))
+    pub const fn body_bytes(&self) -> &Bytes {
+        &self.body
     }
 
     /// Returns the address without its query, for logs and errors.

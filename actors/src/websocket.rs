@@ -12,6 +12,7 @@ pub mod ticket;
 use self::core::{Effect, Input, LineCore, NotOpen, Status, Told};
 use self::dial::Dialled;
 use self::frame::Frame;
+use crate::gate::gated::Gated;
 use crate::transport::{Heard, WebSocket};
 use futures_util::future::LocalBoxFuture;
 use kitty_runtime::target::DeliveryTarget;
@@ -54,7 +55,7 @@ enum Order {
     Do(Input),
     Tell {
         event_id: String,
-        frame: String,
+        frame: Gated<String>,
         answer: oneshot::Sender<Told>,
     },
 }
@@ -119,7 +120,7 @@ impl Line {
     }
 
     /// Sends an event and waits for its acknowledgement, which has a deadline.
-    pub async fn tell(&self, event_id: &str, frame: String) -> Told {
+    pub async fn tell(&self, event_id: &str, frame: Gated<String>) -> Told {
         let (answer, told) = oneshot::channel();
         let order = Order::Tell {
             event_id: event_id.to_owned(),
@@ -281,7 +282,8 @@ impl Holder<'_> {
             Effect::Say(frame) => return self.say(frame).await,
             Effect::Pong(timestamp) => {
                 let build_id = (self.surroundings.build_id)();
-                return self.say(frame::pong(&timestamp, build_id.as_deref())).await;
+                let pong = frame::pong(&timestamp, build_id.as_deref());
+                return self.say(pong.map_err(|why| why.to_string())?).await;
             }
             Effect::HangUp => {
                 if let Some(socket) = self.socket.take() {
@@ -298,7 +300,7 @@ impl Holder<'_> {
         Ok(())
     }
 
-    async fn say(&mut self, frame: String) -> Result<(), String> {
+    async fn say(&mut self, frame: Gated<String>) -> Result<(), String> {
         match &mut self.socket {
             Some(socket) => socket.say(frame).await.map_err(|broken| broken.to_string()),
             None => Err("the WebSocket is gone".to_owned()),

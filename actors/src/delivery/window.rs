@@ -6,6 +6,7 @@
 use super::core::{DrainPolicy, Item, first_batch};
 use super::drain::{DrainError, DrainPorts, LOCAL_LIMIT};
 use super::wire::{Admission, GatedBatch};
+use crate::gate::gated::Gated;
 use crate::gate::messages::{CheckWindow, GatedWindow};
 use crate::queue::messages::NextBatch;
 use crate::websocket::frame;
@@ -93,13 +94,9 @@ impl Preparation<'_> {
     }
 
     /// Returns a record that the gate let pass as a frame of the WebSocket.
-    pub(super) fn frame(&self, window: &Window, index: usize) -> Option<String> {
+    pub(super) fn frame(&self, window: &Window, index: usize) -> Option<Gated<String>> {
         let event = window.gated.event(index)?;
-        let mut envelope = Vec::new();
-        self.admission.splice(&event, &mut envelope);
-        String::from_utf8(envelope)
-            .ok()
-            .map(|envelope| frame::event(&envelope))
+        Some(frame::event(self.admission.splice(event)))
     }
 
     fn pack(&self, window: &Window, indices: &[usize]) -> GatedBatch {

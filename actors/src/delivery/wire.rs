@@ -3,7 +3,7 @@
 //! Nothing is parsed and printed again: an event is sent exactly as it was stored, with four fields
 //! put around it. Only what the gate let pass can be added.
 
-use crate::gate::messages::Gated;
+use crate::gate::gated::Gated;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -47,10 +47,9 @@ impl Admission {
         self.prefix.len() + ULID_LENGTH + OVERHEAD
     }
 
-    /// Appends one event as it is sent; its id becomes the delivery identity.
-    pub fn splice(&self, event: &Gated<(&str, &[u8])>, out: &mut Vec<u8>) {
-        let (id, json) = event.get();
-        self.put_around(id, json, out);
+    /// Returns one event as it is sent; its id becomes the delivery identity.
+    pub fn splice(&self, event: Gated<(&str, &[u8])>) -> Gated<Vec<u8>> {
+        event.reform(|(id, json)| self.preview(id, json))
     }
 
     /// Returns an event as it would be sent, for a person to look at; what is sent is gated first.
@@ -78,10 +77,29 @@ impl Admission {
     }
 }
 
+fn join(admission: &Admission, events: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(1 << 20);
+    plain.extend_from_slice(b"{\"events\":[");
+    for (number, (id, json)) in events.iter().enumerate() {
+        if number > 0 {
+            plain.push(b',');
+        }
+        admission.put_around(id, json, &mut plain);
+    }
+    plain.extend_from_slice(b"]}");
+    plain
+}
+
+fn compress(plain: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 6), Compression::fast());
+    let body = encoder.write_all(plain).and_then(|()| encoder.finish());
+    body.expect("compressing into memory cannot fail").into()
+}
+
 /// A batch that is ready to be sent: compressed, and made of gated events only.
 #[derive(Debug, Clone)]
 pub struct GatedBatch {
-    body: Bytes,
+    body: Gated<Bytes>,
     /// Bytes before compression.
     pub plain_bytes: usize,
 }
@@ -93,29 +111,17 @@ impl GatedBatch {
         admission: &Admission,
         events: impl Iterator<Item = Gated<(&'a str, &'a [u8])>>,
     ) -> Self {
-        let mut plain = Vec::with_capacity(1 << 20);
-        plain.extend_from_slice(b"{\"events\":[");
-        for (number, event) in events.enumerate() {
-            if number > 0 {
-                plain.push(b',');
-            }
-            admission.splice(&event, &mut plain);
-        }
-        plain.extend_from_slice(b"]}");
-        let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 6), Compression::fast());
-        let body = encoder
-            .write_all(&plain)
-            .and_then(|()| encoder.finish())
-            .expect("compressing into memory cannot fail");
+        let plain = Gated::collect(events).reform(|events| join(admission, &events));
+        let plain_bytes = plain.get().len();
         Self {
-            body: body.into(),
-            plain_bytes: plain.len(),
+            body: plain.reform(|plain| compress(&plain)),
+            plain_bytes,
         }
     }
 
     /// Returns the compressed body.
     #[must_use]
-    pub fn body(&self) -> Bytes {
-        self.body.clone()
+    pub const fn body(&self) -> &Gated<Bytes> {
+        &self.body
     }
 }

@@ -1,5 +1,6 @@
 //! The protocol of the gate.
 
+use super::gated::Gated;
 use actix::Message;
 use bytes::Bytes;
 use kitty_contract::{Context, Violation};
@@ -7,25 +8,6 @@ use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::outcome::OutcomeDetail;
 use kitty_runtime::owner::Selection;
 use std::sync::Arc;
-
-/// Something that the gate has let pass; only the gate makes one.
-///
-/// The transport of events takes nothing else, so that sending what was not checked does not
-/// compile (document 4, FR-012).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gated<T>(T);
-
-impl<T> Gated<T> {
-    pub(super) const fn new(checked: T) -> Self {
-        Self(checked)
-    }
-
-    /// Returns what was checked.
-    #[must_use]
-    pub const fn get(&self) -> &T {
-        &self.0
-    }
-}
 
 /// Checks one value before it is stored or sent.
 #[derive(Debug, Clone, Message)]
@@ -75,7 +57,7 @@ impl GatedWindow {
             return None;
         }
         let selected = self.selection.selected.get(index)?;
-        Some(Gated(self.selection.record(selected)))
+        Some(Gated::new(self.selection.record(selected)))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::auth::pause::SharedPauses;
 use crate::auth::session::Team;
 use crate::auth::{AuthActor, send_authorized};
 use crate::gate::GateActor;
+use crate::gate::gated;
 use crate::gate::messages::CheckOutbound;
 use crate::supervise::Child;
 use crate::transport::{HttpRequest, HttpResponse, SharedTransport};
@@ -186,7 +187,7 @@ impl TrackerClient {
             http = http.header("Idempotency-Key", key);
         }
         if let Some(body) = &request.body {
-            http = http.body("application/json", body.to_string());
+            http = http.json(&gated::request(body).map_err(TrackerError::Contract)?);
         }
         let sent = send_authorized(&self.auth, &*self.transport, http, TOKEN_LIMIT).await;
         Ok(sent?)

@@ -3,7 +3,7 @@
 //! The vendored contract describes the five fields but lets others pass, so the shape is held here:
 //! only a [`BindIdentity`] can pass the gate, and only what passed can be sent.
 
-use crate::gate::messages::Gated;
+use crate::gate::gated::Gated;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;

@@ -4,6 +4,7 @@
 //! same proxies, no redirect, plain text to this machine only. What comes after is whole text frames.
 
 use super::TransportError;
+use crate::gate::gated::Gated;
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::Upgraded;
 use std::fmt;
@@ -90,12 +91,12 @@ impl WebSocket {
         }
     }
 
-    /// Sends a text.
+    /// Sends a text that the gate let pass (document 4, FR-012).
     ///
     /// # Errors
     /// [`LineBroken`], also when the other side does not read.
-    pub async fn say(&mut self, text: String) -> Result<(), LineBroken> {
-        let saying = self.stream.send(Message::text(text));
+    pub async fn say(&mut self, text: Gated<String>) -> Result<(), LineBroken> {
+        let saying = self.stream.send(Message::text(text.get().as_str()));
         match tokio::time::timeout(WRITE_LIMIT, saying).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(broken(&error)),

@@ -6,6 +6,7 @@
 
 use super::frame::Frame;
 use crate::delivery::answer::EventAnswer;
+use crate::gate::gated::Gated;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -103,7 +104,7 @@ pub enum Input {
         /// The event.
         event_id: String,
         /// The frame that carries it.
-        frame: String,
+        frame: Gated<String>,
     },
     /// The server said something.
     Heard(Frame),
@@ -128,7 +129,7 @@ pub enum Effect {
     /// Open the line.
     Connect,
     /// Send a frame.
-    Say(String),
+    Say(Gated<String>),
     /// Answer a ping.
     Pong(Value),
     /// End the line, saying so if it still stands.
@@ -293,7 +294,13 @@ impl LineCore {
         }
     }
 
-    fn tell(&mut self, now: u64, number: u64, event_id: String, frame: String) -> Vec<Effect> {
+    fn tell(
+        &mut self,
+        now: u64,
+        number: u64,
+        event_id: String,
+        frame: Gated<String>,
+    ) -> Vec<Effect> {
         if !matches!(self.state, State::Connected { .. }) {
             return vec![Effect::Settle(number, lost("no WebSocket is open"))];
         }

@@ -9,6 +9,7 @@ use crate::auth::messages::{GetSession, SessionDetail, SessionOrigin};
 use crate::auth::{access_token, send_authorized};
 use crate::delivery::answer::{retry_after, shorten};
 use crate::delivery::wire::PROTOCOL_HEADER;
+use crate::gate::gated;
 use crate::ingress::IngressResolverActor;
 use crate::ingress::messages::{IngressAnswer, ResolveIngress};
 use crate::supervise::Child;
@@ -121,11 +122,12 @@ async fn ask_for_ticket(
     target: &DeliveryTarget,
 ) -> Result<Ticket, NotOpen> {
     freshen(ports).await.map_err(no_token)?;
-    let body = json!({"team_id": target.team}).to_string();
+    let body = gated::request(&json!({"team_id": target.team}));
+    let body = body.map_err(|violation| unwanted(violation.to_string()))?;
     let url = server.endpoint(TICKET_ENDPOINT);
     let request = HttpRequest::new("the WebSocket token", Method::Post, url, LIMIT)
         .header(PROTOCOL_HEADER.0, PROTOCOL_HEADER.1)
-        .body("application/json", body);
+        .json(&body);
     let response = send_authorized(&ports.auth, &*ports.transport, request, LIMIT).await;
     let response = response.map_err(no_token)?;
     if !response.is_success() {

@@ -1,6 +1,9 @@
 //! What is said over the WebSocket: one JSON object a frame (reference 8).
 
 use crate::delivery::answer::{EventAnswer, event_answer};
+use crate::gate::gated::{self, Gated};
+use bytes::Bytes;
+use kitty_contract::Violation;
 use kitty_runtime::outcome::DeliveryState;
 use serde_json::{Value, json};
 
@@ -60,18 +63,24 @@ impl Frame {
 
 /// Renders an event as it is sent; its bytes stay what they are.
 #[must_use]
-pub fn event(envelope: &str) -> String {
-    format!("{{\"type\":\"event\",\"event\":{envelope}}}")
+pub fn event(envelope: Gated<Vec<u8>>) -> Gated<String> {
+    envelope.reform(|envelope| {
+        let envelope = String::from_utf8_lossy(&envelope);
+        format!("{{\"type\":\"event\",\"event\":{envelope}}}")
+    })
 }
 
-/// Renders the answer to a ping.
-#[must_use]
-pub fn pong(timestamp: &Value, build_id: Option<&str>) -> String {
+/// Renders the answer to a ping and lets the gate look at it.
+///
+/// # Errors
+/// What is wrong with it: the timestamp is the server's and may be anything.
+pub fn pong(timestamp: &Value, build_id: Option<&str>) -> Result<Gated<String>, Violation> {
     let mut pong = json!({"type": "pong", "timestamp": timestamp});
     if let Some(build_id) = build_id {
         pong["build_id"] = build_id.into();
     }
-    pong.to_string()
+    let text = |json: Bytes| String::from_utf8_lossy(&json).into_owned();
+    Ok(gated::request(&pong)?.reform(text))
 }
 
 #[cfg(test)]
@@ -142,12 +151,12 @@ mod tests {
         let Frame::Ping(timestamp) = Frame::read(r#"{"type":"ping","timestamp":"t"}"#) else {
             panic!("a ping");
         };
-        let said: Value = serde_json::from_str(&pong(&timestamp, Some("b"))).unwrap();
+        let said: Value = serde_json::from_str(pong(&timestamp, Some("b")).unwrap().get()).unwrap();
         assert_eq!(
             said,
             json!({"type": "pong", "timestamp": "t", "build_id": "b"})
         );
-        let silent: Value = serde_json::from_str(&pong(&timestamp, None)).unwrap();
+        let silent: Value = serde_json::from_str(pong(&timestamp, None).unwrap().get()).unwrap();
         assert_eq!(silent, json!({"type": "pong", "timestamp": "t"}));
     }
 }

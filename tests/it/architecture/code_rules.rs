@@ -338,6 +338,37 @@ fn messages_are_never_sent_without_an_answer() {
     );
 }
 
+/// The files that give what the gate let pass its form on the wire.
+const FORMS: &[&str] = &[
+    "actors/src/delivery/wire.rs",
+    "actors/src/websocket/frame.rs",
+];
+
+fn no_other_form(file: &RustFile) -> Vec<Finding> {
+    let path = file.file.path.as_str();
+    if FORMS.contains(&path) || path.starts_with("actors/src/gate/") {
+        return Vec::new();
+    }
+    let calls = file.all().filter(|(at, token)| {
+        let joins = ["Gated", "::", "collect"];
+        (token.is("reform") || file.reads(*at, &joins)) && file.is_program(*at)
+    });
+    let advice = "only the files that render the wire change the form of what was gated";
+    calls
+        .map(|(_, token)| file.finding(token, advice))
+        .collect()
+}
+
+#[test]
+fn fr_012_only_the_wire_changes_the_form_of_what_the_gate_let_pass() {
+    hold(&everywhere(no_other_form));
+    let bad = "event.reform(|_| forged);\nlet all = Gated::collect(events);";
+    proves(
+        &no_other_form(&RustFile::new("actors/src/a.rs", bad)),
+        &["actors/src/a.rs:1", "actors/src/a.rs:2"],
+    );
+}
+
 fn no_guessing_serde(file: &RustFile) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (start, _) in file

@@ -53,7 +53,7 @@ fn the_forms_are_those_of_the_reference() {
         ),
     ] {
         assert_eq!(request.url, format!("http://127.0.0.1:9/base{path}"));
-        assert_eq!(request.body, body.as_bytes());
+        assert_eq!(request.body_bytes(), body.as_bytes());
         assert_eq!(request.timeout, Duration::from_secs(10));
     }
 }

@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
         )
         .header("Content-Encoding", "gzip")
         .header(PROTOCOL_HEADER.0, PROTOCOL_HEADER.1)
-        .body("application/json", batch.body());
+        .json(batch.body());
         let token = self.token.as_ref().expect("a token was got above");
         let request = match token.authorize(request) {
             Ok(request) => request,

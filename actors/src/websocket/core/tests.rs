@@ -23,11 +23,17 @@ fn acknowledged(event_id: &str) -> Input {
     })
 }
 
+/// What is said is for the gate to make; the rules of the line do not look at it.
+fn framed(event_id: &str) -> Gated<String> {
+    let frame = crate::gate::gated::request(&event_id.into()).unwrap();
+    frame.reform(|json| String::from_utf8(json.into()).unwrap())
+}
+
 fn tell(number: u64, event_id: &str) -> Input {
     Input::Tell {
         number,
         event_id: event_id.to_owned(),
-        frame: format!("frame of {event_id}"),
+        frame: framed(event_id),
     }
 }
 
@@ -58,7 +64,7 @@ fn an_open_line_needs_no_waking_and_answers_pings() {
 fn an_event_is_settled_by_the_word_for_its_own_id_and_by_no_other() {
     let mut core = connected();
     let said = core.step(10, MIDDLE, tell(1, "a"));
-    assert_eq!(said, [Effect::Say("frame of a".to_owned())]);
+    assert_eq!(said, [Effect::Say(framed("a"))]);
     assert_eq!(core.next_wake(), Some(5_010));
     assert_eq!(core.step(11, MIDDLE, acknowledged("b")), []);
     let settled = core.step(12, MIDDLE, acknowledged("a"));
