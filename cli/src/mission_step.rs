@@ -9,12 +9,13 @@ use crate::failure::Failure;
 use crate::final_sync::final_sync;
 use crate::hosted::{Hosted, within_actors};
 use crate::invocation::Invocation;
+use crate::project::project_identity;
 use kitty_actors::capture::CapturePorts;
 use kitty_config::{EventSyncMode, Settings};
 use kitty_missions::events::{self, MissionFacts};
 use kitty_missions::git::{Checkout, Head};
 use kitty_missions::handle::NamedMission;
-use kitty_missions::identity::{self, ProjectIdentity};
+use kitty_missions::identity::ProjectIdentity;
 use kitty_missions::lane::Lane;
 use kitty_missions::project::Project;
 use kitty_missions::status_log::evidence::RepoEvidence;
@@ -138,22 +139,6 @@ async fn hold(
         .await
         .map_err(|error| not_stored(error.to_string()))?;
     Ok((identity, capture, held))
-}
-
-/// Returns the project's identity, giving it one if it has none.
-///
-/// # Errors
-/// [`Failure`].
-pub fn project_identity(
-    invocation: &Invocation,
-    project: &Project,
-) -> Result<ProjectIdentity, Failure> {
-    let config = project
-        .config()
-        .map_err(|error| Failure::from_error("project_config", error))?;
-    let node_id = identity::node_id(&invocation.map.clock_json());
-    identity::ensure(&*invocation.filesystem, project, &config, node_id)
-        .map_err(|error| Failure::from_error("no_identity", error))
 }
 
 /// Says who emits, and where git is.

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use kitty_missions::git::GitProgram;
-use kitty_missions::identity;
+use kitty_missions::identity::{self, ProjectIdentity};
 use kitty_missions::project::Project;
 use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::owner::Scope;
@@ -34,6 +34,22 @@ pub fn known_identity(invocation: &Invocation) -> Result<Option<ProjectUuid>, Fa
     let known = identity::resolve(&project, &config, node_id)
         .map_err(|error| Failure::from_error("no_identity", error))?;
     Ok(known.project_uuid)
+}
+
+/// Returns the project's identity, giving it one if it has none.
+///
+/// # Errors
+/// [`Failure`].
+pub fn project_identity(
+    invocation: &Invocation,
+    project: &Project,
+) -> Result<ProjectIdentity, Failure> {
+    let config = project
+        .config()
+        .map_err(|error| Failure::from_error("project_config", error))?;
+    let node_id = identity::node_id(&invocation.map.clock_json());
+    identity::ensure(&*invocation.filesystem, project, &config, node_id)
+        .map_err(|error| Failure::from_error("no_identity", error))
 }
 
 /// Returns where a project's queue lies.

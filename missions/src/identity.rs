@@ -14,15 +14,17 @@
 //! Source: document 4 FR-005 and FR-006, design section 4, reference events-queue-wire section 7.
 
 pub mod build;
+mod persist;
 mod store;
 
 use crate::files::{Links, read_text};
-use crate::git::GitError;
-use crate::project::{ConfigProblem, Project, ProjectConfig};
+use crate::git::{Checkout, GitError};
+use crate::project::{ConfigProblem, Project, ProjectConfig, ProjectSection};
 use build::BuildId;
 use kitty_runtime::fs::Filesystem;
 use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::lock::LockError;
+pub use persist::{NotPersisted, persist};
 use std::io;
 use std::path::{Path, PathBuf};
 use store::{LIMIT, create_uuid, read_uuid};
@@ -149,7 +151,7 @@ pub fn resolve(
         (None, None) => None,
     };
     let build_id = match checkout {
-        Some(checkout) => build::resolve(checkout.git_dir())?,
+        Some(checkout) => build::resolve(checkout.git_dir(), || own_section(checkout, config))?,
         None => None,
     };
     let slug = section.slug.clone();
@@ -187,10 +189,23 @@ pub fn ensure(
         None => create_uuid(filesystem, checkout)?,
     };
     known.project_uuid = Some(project_uuid);
-    known.build_id = Some(build::ensure(filesystem, checkout.git_dir())?);
+    known.build_id = Some(build::ensure(filesystem, checkout.git_dir(), || {
+        own_section(checkout, config)
+    })?);
     Ok(known
         .complete()
         .expect("the project's UUID and the build id were just filled in"))
+}
+
+/// The section that speaks of this checkout: a linked worktree has a configuration of its own.
+fn own_section(checkout: &Checkout, config: &ProjectConfig) -> ProjectSection {
+    if checkout.is_linked() {
+        // One that is missing or cannot be read names no build id.
+        let own = ProjectConfig::read(&persist::own_file(checkout)).unwrap_or_default();
+        own.project
+    } else {
+        config.project.clone()
+    }
 }
 
 fn configured_uuid(

@@ -5,6 +5,7 @@ mod config_lock;
 pub mod tracker;
 
 pub use config::{ConfigProblem, ProjectConfig, ProjectSection};
+pub(crate) use config::{LIMIT, document};
 pub(crate) use config_lock::lock_directory;
 
 use crate::git::{Checkout, GitError, GitProgram};

@@ -4,7 +4,7 @@ use crate::support::missions::read;
 use crate::support::process::Run;
 use crate::support::sandbox::{Sandbox, write};
 use crate::support::tree::{Tree, assert_unchanged};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::os::unix::fs::symlink;
 
 fn init(sandbox: &Sandbox, arguments: &[&str]) -> Run {
@@ -41,7 +41,7 @@ fn a_new_project_has_its_files_and_a_second_run_changes_nothing() {
 }
 
 #[test]
-fn files_of_the_user_keep_their_words_and_git_is_not_touched() {
+fn files_of_the_user_keep_their_words_and_git_gets_only_the_identity_of_the_checkout() {
     let sandbox = Sandbox::new();
     let ignore = sandbox.repo().join(".gitignore");
     write(&ignore, "target/\n.worktrees/\n# mine");
@@ -53,7 +53,15 @@ fn files_of_the_user_keep_their_words_and_git_is_not_touched() {
         answer["changed_files"],
         json!([".gitignore", ".kittify/config.yaml"])
     );
-    assert_unchanged(&git, &sandbox.repo().join(".git"));
+    let now = Tree::of(&sandbox.repo().join(".git"));
+    let changed = git.changes(&now);
+    let ours = |name: &String| name.is_empty() || name.starts_with("spec-kitty");
+    assert!(changed.iter().all(ours), "{changed:?}");
+    let config = read(&sandbox.repo().join(".kittify/config.yaml"));
+    let build: Value =
+        serde_json::from_str(&read(&sandbox.repo().join(".git/spec-kitty/build.json"))).unwrap();
+    let recorded = format!("build:\n  id: {}\n", build["build_id"].as_str().unwrap());
+    assert!(config.replace('"', "").contains(&recorded), "{config}");
     assert_eq!(read(&metadata), "# mine\nspec_kitty: {schema_version: 3}\n");
     let ignored = read(&ignore);
     assert!(

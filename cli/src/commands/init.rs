@@ -3,10 +3,13 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::{Invocation, VERSION};
+use crate::project::project_identity;
 use clap::Args;
 use kitty_missions::git::GitProgram;
+use kitty_missions::identity;
 use kitty_missions::init::{Agent, InitTools, Initialised, init};
-use std::path::PathBuf;
+use kitty_missions::project::Project;
+use std::path::{Path, PathBuf};
 
 /// Makes a directory a Spec Kitty project; git is not touched and no file of yours is rewritten
 #[derive(Debug, Args)]
@@ -50,12 +53,32 @@ pub fn run(invocation: &Invocation, args: &InitArgs) -> Result<Exit, Failure> {
     };
     let made = init(&root, &agents, &tools)
         .map_err(|error| Failure::from_error("not_initialized", error))?;
+    if made.in_git && !made.already_initialized {
+        record_identity(invocation, &root);
+    }
     if args.json {
         invocation.printer.json().finish(&made);
     } else {
         print(invocation, &made);
     }
     Ok(Exit::Success)
+}
+
+/// Writes the identity of this checkout into the new configuration (document 4, FR-005).
+///
+/// The project is one without it: whoever captures makes what is missing.
+fn record_identity(invocation: &Invocation, root: &Path) {
+    let recorded = || -> Result<(), Failure> {
+        let project = Project::locate(&GitProgram::default(), root, None)
+            .map_err(|error| Failure::from_error("no_project", error))?;
+        let identity = project_identity(invocation, &project)?;
+        identity::persist(&project, &identity)
+            .map(drop)
+            .map_err(|error| Failure::from_error("identity_not_recorded", error))
+    };
+    if let Err(failure) = recorded() {
+        tracing::warn!(%failure, "the identity is not in the configuration");
+    }
 }
 
 fn print(invocation: &Invocation, made: &Initialised) {

@@ -6,7 +6,6 @@ use crate::invocation::Invocation;
 use crate::project;
 use clap::Args;
 use kitty_config::policy::DISABLED_MESSAGE;
-use kitty_missions::identity;
 use kitty_runtime::consent::Consent;
 use serde::Serialize;
 
@@ -40,13 +39,8 @@ pub fn decide(
         return Err(Failure::new("rollout_disabled", DISABLED_MESSAGE));
     }
     let project = project::current(invocation)?;
-    let config = project
-        .config()
-        .map_err(|error| Failure::from_error("project_config", error))?;
-    let node_id = identity::node_id(&invocation.map.clock_json());
     // The decision needs a name to be kept under, also before anything was captured.
-    let identity = identity::ensure(&*invocation.filesystem, &project, &config, node_id)
-        .map_err(|error| Failure::from_error("no_identity", error))?;
+    let identity = project::project_identity(invocation, &project)?;
     let paths = project::scope(invocation, identity.project_uuid).paths;
     let changed = Consent::read(&*invocation.filesystem, &paths) != consent;
     if changed {

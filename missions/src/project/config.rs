@@ -9,7 +9,7 @@ use serde_yaml_ng::{Mapping, Value};
 use std::path::{Path, PathBuf};
 
 /// The most that is read of a configuration.
-pub(super) const LIMIT: u64 = 1 << 20;
+pub(crate) const LIMIT: u64 = 1 << 20;
 
 /// The configuration cannot be understood; it is never rewritten.
 #[derive(Debug, thiserror::Error)]
@@ -65,9 +65,11 @@ pub struct ProjectSection {
     pub slug: Option<String>,
     /// `project.node_id`, or `node.id`.
     pub node_id: Option<String>,
-    /// `project.build_id`, or `build.id`. Never an identity by itself: the file travels with every
+    /// `build.id`, or `project.build_id`. Never an identity by itself: the file travels with every
     /// clone and copy (see `identity`).
     pub build_id: Option<String>,
+    /// `build.checkout`: which checkout `build.id` is of, as [`crate::identity`] tells it.
+    pub build_checkout: Option<String>,
     /// `project.repo_slug`, or `repo_slug`: wins over `origin` when it has a slash.
     pub repo_slug: Option<String>,
 }
@@ -108,6 +110,7 @@ impl ProjectConfig {
                     text(&build, "build.id", "id")?,
                     text(&project, "project.build_id", "build_id")?,
                 ),
+                build_checkout: text(&build, "build.checkout", "checkout")?,
                 repo_slug: first(
                     text(&project, "project.repo_slug", "repo_slug")?,
                     text(&root, "repo_slug", "repo_slug")?,
@@ -119,7 +122,7 @@ impl ProjectConfig {
 }
 
 /// Parses a configuration; `None` when it is empty.
-pub(super) fn document(file: &Path, text: &str) -> Result<Option<Mapping>, ConfigProblem> {
+pub(crate) fn document(file: &Path, text: &str) -> Result<Option<Mapping>, ConfigProblem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let document: Value =
         serde_yaml_ng::from_str(text).map_err(|error| ConfigProblem::NotYaml {

@@ -247,3 +247,100 @@ fn thirty_two_processes_at_once_agree_on_one_identity() {
     let expected = format!("{}|{}", identity.project_uuid, identity.build_id);
     assert_eq!(identities, BTreeSet::from([expected]));
 }
+
+fn persist(sandbox: &Sandbox, directory: &Path) -> (ProjectIdentity, bool) {
+    let identity = ensure(sandbox, directory);
+    let project = locate(sandbox, directory);
+    let changed = identity::persist(&project, &identity).unwrap();
+    assert!(!identity::persist(&project, &identity).unwrap(), "twice");
+    (identity, changed)
+}
+
+#[test]
+fn fr_005_project_build_and_node_are_persisted_and_every_other_line_stays() {
+    let sandbox = Sandbox::project();
+    let before = "# who we are\nproject:  # ours\n  slug: My Name  # by hand\n\nvcs:\n  type: git\n\
+                  agents:\n  available: [codex]\n";
+    sandbox.write(".kittify/config.yaml", before);
+    let (identity, changed) = persist(&sandbox, &sandbox.root);
+    assert!(changed);
+    let after = sandbox.read(".kittify/config.yaml");
+    for line in before.lines() {
+        assert!(after.contains(line), "{line}\n{after}");
+    }
+    let config = locate(&sandbox, &sandbox.root).config().unwrap().project;
+    assert_eq!(config.slug.as_deref(), Some("My Name"));
+    assert_eq!(config.uuid, Some(identity.project_uuid.to_string()));
+    assert_eq!(config.build_id, Some(identity.build_id.to_string()));
+    assert_eq!(config.node_id.as_deref(), Some(NODE));
+    assert!(config.build_checkout.is_some());
+}
+
+#[test]
+fn fr_005_todays_single_section_is_read_and_a_style_of_its_own_is_refused_and_kept() {
+    let sandbox = Sandbox::project();
+    let identity = ensure(&sandbox, &sandbox.root);
+    let project = locate(&sandbox, &sandbox.root);
+    for text in [
+        "project: {uuid: 11111111-2222-4333-8444-555555555555}\n",
+        "build: release\n",
+        "node: 20\n",
+    ] {
+        sandbox.write(".kittify/config.yaml", text);
+        let refused = identity::persist(&project, &identity).unwrap_err();
+        assert!(refused.to_string().contains("edit it by hand"), "{refused}");
+        assert_eq!(sandbox.read(".kittify/config.yaml"), text);
+    }
+}
+
+#[test]
+fn fr_006_a_persisted_id_outlives_its_git_directory_and_is_nobodys_elsewhere() {
+    let sandbox = Sandbox::project();
+    let (first, _) = persist(&sandbox, &sandbox.root);
+    sandbox.commit_all("the identity is committed");
+    let path = |name: &str| sandbox.base().join(name);
+    sandbox.git(&["clone", "--quiet", ".", path("clone").to_str().unwrap()]);
+    sandbox.git(&[
+        "worktree",
+        "add",
+        "--quiet",
+        "-b",
+        "w",
+        path("tree").to_str().unwrap(),
+    ]);
+    std::fs::remove_dir_all(sandbox.root.join(".git/spec-kitty")).unwrap();
+    copy_recursively(&sandbox.root, &path("copy"));
+    assert_eq!(ensure(&sandbox, &sandbox.root).build_id, first.build_id);
+    let mut ids = BTreeSet::from([first.build_id]);
+    for name in ["clone", "tree", "copy"] {
+        let (identity, changed) = persist(&sandbox, &path(name));
+        assert!(changed, "{name} writes its own");
+        assert!(
+            ids.insert(identity.build_id),
+            "{name} has the id of another"
+        );
+        assert_eq!(identity.project_uuid, first.project_uuid, "{name}");
+        let own = std::fs::read_to_string(path(name).join(".kittify/config.yaml")).unwrap();
+        assert!(own.contains(&identity.build_id.to_string()), "{own}");
+    }
+    // A worktree has written its own copy and not the file of the primary checkout.
+    let primary = sandbox.read(".kittify/config.yaml");
+    assert!(primary.contains(&first.build_id.to_string()), "{primary}");
+    assert_eq!(ensure(&sandbox, &sandbox.root).build_id, first.build_id);
+}
+
+#[test]
+fn nfr_005_a_million_generated_ids_are_distinct_and_random() {
+    let ids: std::collections::HashSet<_> = (0..1_000_000)
+        .map(|_| identity::build::BuildId::random())
+        .collect();
+    assert_eq!(ids.len(), 1_000_000);
+    for id in ids.iter().take(1000) {
+        let text = id.to_string();
+        assert_eq!(
+            (&text[14..15], text.len()),
+            ("4", 36),
+            "122 random bits: {text}"
+        );
+    }
+}

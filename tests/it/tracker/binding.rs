@@ -50,9 +50,22 @@ fn an_exact_match_is_stored_with_every_comment_of_the_file_kept() {
         "Tracker binding saved\n- provider: linear\n- binding_ref: b-1\n- display_label: Eng\n"
     );
     let stored = "tracker:\n  provider: linear\n  binding_ref: b-1\n  display_label: Eng\n";
-    assert_eq!(config(&sandbox), format!("{before}{stored}"));
+    let bound = config(&sandbox);
+    assert_eq!(without_identity(&bound), format!("{before}{stored}"));
     sandbox.run(&["tracker", "unbind"]).expect_code(0);
-    assert_eq!(config(&sandbox), before);
+    assert_eq!(config(&sandbox), bound.replace(stored, ""));
+}
+
+/// Takes out what a bind records of the project's identity (document 4, FR-005).
+fn without_identity(config: &str) -> String {
+    let (rest, identity) = config.split_once("build:\n").expect("a build section");
+    let names: Vec<&str> = identity
+        .lines()
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    assert_eq!(names, ["  id", "  checkout", "node", "  id"], "{config}");
+    let lines = rest.split_inclusive('\n');
+    lines.filter(|line| !line.starts_with("  uuid: ")).collect()
 }
 
 #[test]
@@ -86,10 +99,21 @@ fn a_bind_sends_exactly_the_five_fields_of_the_identity() {
             .is_some()
     );
     assert_eq!(
-        config(&sandbox),
+        without_identity(&config(&sandbox)),
         "tracker:\n  provider: linear\n  binding_ref: b-7\n  display_label: \"Team: 2\"\n  \
-         provider_context:\n    team_key: ENG\n"
+         provider_context:\n    team_key: ENG\nproject:\n  slug: repo\n"
     );
+    for (key, section) in [
+        ("uuid", "project"),
+        ("build_id", "build"),
+        ("node_id", "node"),
+    ] {
+        let sent = identity[key].as_str().unwrap();
+        assert!(
+            config(&sandbox).contains(sent),
+            "{section} is recorded as {key} was sent"
+        );
+    }
 }
 
 #[test]
@@ -206,7 +230,10 @@ fn without_a_provider_the_only_connected_one_is_bound_and_a_bare_repository_beco
         "{bind:?}"
     );
     let stored = std::fs::read_to_string(repo.join(".kittify/config.yaml")).unwrap();
-    assert_eq!(stored, "tracker:\n  provider: jira\n  binding_ref: b-1\n");
+    assert_eq!(
+        without_identity(&stored),
+        "tracker:\n  provider: jira\n  binding_ref: b-1\nproject:\n  slug: empty-repo\n"
+    );
 }
 
 #[test]

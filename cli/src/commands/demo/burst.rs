@@ -6,7 +6,6 @@ use crate::hosted::{Hosted, within_actors};
 use crate::invocation::Invocation;
 use crate::project;
 use clap::Args;
-use kitty_missions::identity;
 use kitty_runtime::envelope::{Emitter, EventDraft};
 use kitty_runtime::id::EventIds;
 use serde_json::{Value, json};
@@ -25,12 +24,7 @@ pub struct BurstArgs {
 /// [`Failure`] when an event cannot be stored.
 pub fn burst(invocation: &Invocation, args: &BurstArgs) -> Result<Exit, Failure> {
     let project = project::current(invocation)?;
-    let config = project
-        .config()
-        .map_err(|error| Failure::from_error("project_config", error))?;
-    let node_id = identity::node_id(&invocation.map.clock_json());
-    let identity = identity::ensure(&*invocation.filesystem, &project, &config, node_id)
-        .map_err(|error| Failure::from_error("no_identity", error))?;
+    let identity = project::project_identity(invocation, &project)?;
     let ids = EventIds::new(invocation.time.clone());
     within_actors(async {
         let hosted = Hosted::start(invocation, &invocation.settings());

@@ -9,6 +9,7 @@ use super::session::{Session, Verb, failed, text, within};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
+use crate::project::project_identity;
 use clap::Args;
 use kitty_actors::tracker::binding::{
     Bound, Candidate, Resolution, confirmed, resolution, resources, validation,
@@ -16,7 +17,7 @@ use kitty_actors::tracker::binding::{
 use kitty_actors::tracker::{
     BindIdentity, GatedIdentity, TrackerClient, TrackerError, TrackerRequest,
 };
-use kitty_missions::identity;
+use kitty_missions::identity::{self, ProjectIdentity};
 use kitty_missions::project::Project;
 use kitty_missions::project::tracker::{TrackerBinding, change};
 use serde_json::Value;
@@ -69,15 +70,13 @@ pub fn run(invocation: &Invocation, args: &BindArgs) -> Result<Exit, Failure> {
             Some(provider) => provider,
             None => the_provider(session, &client).await?,
         };
-        let identity = client
-            .gate(&identity_of(invocation, &project)?)
-            .await
-            .map_err(failed)?;
+        let identity = project_identity(invocation, &project)?;
+        let gated = client.gate(&sent(&identity)).await.map_err(failed)?;
         let bind = Bind {
             session,
             client: &client,
             provider,
-            identity,
+            identity: gated,
         };
         let bound = match &args.bind_ref {
             Some(reference) => bind.validate(reference).await?,
@@ -85,6 +84,10 @@ pub fn run(invocation: &Invocation, args: &BindArgs) -> Result<Exit, Failure> {
         };
         let stored = bind.store(&project, bound)?;
         let printer = invocation.printer;
+        if let Err(problem) = identity::persist(&project, &identity) {
+            // The binding holds without it.
+            printer.error(format!("The identity was not recorded: {problem}"));
+        }
         printer.line("Tracker binding saved");
         printer.line(format!("- provider: {provider}"));
         let reference = stored.binding_ref.unwrap_or_default();
@@ -182,20 +185,15 @@ async fn the_provider(
     }
 }
 
-fn identity_of(invocation: &Invocation, project: &Project) -> Result<BindIdentity, Failure> {
-    let config = project
-        .config()
-        .map_err(|error| Failure::from_error("project_config", error))?;
-    let node_id = identity::node_id(&invocation.map.clock_json());
-    let identity = identity::ensure(&*invocation.filesystem, project, &config, node_id)
-        .map_err(|error| Failure::from_error("no_identity", error))?;
-    Ok(BindIdentity {
+/// What the server learns of an identity.
+fn sent(identity: &ProjectIdentity) -> BindIdentity {
+    BindIdentity {
         uuid: identity.project_uuid.to_string(),
-        slug: identity.project_slug,
-        node_id: identity.node_id,
-        repo_slug: identity.repo_slug,
+        slug: identity.project_slug.clone(),
+        node_id: identity.node_id.clone(),
+        repo_slug: identity.repo_slug.clone(),
         build_id: identity.build_id.to_string(),
-    })
+    }
 }
 
 /// One bind under way.

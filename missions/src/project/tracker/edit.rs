@@ -6,7 +6,7 @@
 use serde_yaml_ng::Value;
 
 /// Sets or removes fields of a section; `None` when the text is written in another style.
-pub(super) fn section(text: &str, name: &str, fields: &[(&str, Option<Value>)]) -> Option<String> {
+pub(crate) fn section(text: &str, name: &str, fields: &[(&str, Option<Value>)]) -> Option<String> {
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
     let Some(start) = lines.iter().position(|line| is_key(line, "", name)) else {
