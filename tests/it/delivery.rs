@@ -2,6 +2,7 @@
 //! Teamspace.
 
 mod answers;
+mod build_identity;
 mod concurrency;
 mod egress;
 mod inspection;
