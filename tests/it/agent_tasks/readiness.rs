@@ -1,0 +1,1 @@
+//! Whether there is work to review: what a worktree must be like.
