@@ -8,6 +8,8 @@
 //! Source: reference orchestrator-missions, section 4.7.
 
 mod guards;
+mod issues;
+mod readiness;
 mod refusal;
 
 pub use refusal::MoveRefusal;
@@ -16,6 +18,7 @@ use super::review_cycle::ReviewCycle;
 use super::rows::{Mover, RowMaker};
 use super::workspaces::make_place;
 use super::{Desk, Part, Step, WorkflowError, packages};
+use crate::git::Checkout;
 use crate::handle::NamedMission;
 use crate::lane::Lane;
 use crate::reducer::reduce;
@@ -23,7 +26,7 @@ use crate::snapshot::{Snapshot, WorkPackageState};
 use crate::status_log::evidence::{APPROVED, Evidence, Review, ReviewResult};
 use crate::status_log::row::{Delta, ReviewOverride, Row, TextField};
 use crate::status_writer::StatusWriter;
-use crate::transition::{Decision, FORCE_OVERRIDE, Request, decide, rewind_reason};
+use crate::transition::{Decision, Request, decide, rewind_reason};
 use crate::work_package::Frontmatter;
 use kitty_runtime::time::iso;
 use std::borrow::Cow;
@@ -62,6 +65,8 @@ pub struct MoveRequest<'a> {
     pub done_override_reason: Option<&'a str>,
     /// An approval by whoever implemented it.
     pub self_review: SelfReview<'a>,
+    /// Whether an approval overrules a rejection on purpose; needs a note.
+    pub overrules_rejection: bool,
     /// What else is recorded about who works on it.
     pub runtime: RuntimeFacts<'a>,
 }
@@ -200,6 +205,28 @@ pub fn move_task(
     })
 }
 
+/// Refuses to commit to a branch that the project protects: those that its configuration lists.
+///
+/// # Errors
+/// [`MoveRefusal::ProtectedBranch`]; a configuration that cannot be read.
+pub fn guard_branch(desk: &Desk<'_>, command: &'static str) -> Result<(), WorkflowError> {
+    let protected = desk.project.config()?.protected_branches;
+    if protected.is_empty() {
+        return Ok(());
+    }
+    let Some(primary) = Checkout::discover(desk.git, &desk.project.root)? else {
+        return Ok(());
+    };
+    let head = primary.head()?;
+    match head.branch() {
+        Some(branch) if protected.iter().any(|listed| listed == branch) => {
+            let branch = branch.to_owned();
+            Err(MoveRefusal::ProtectedBranch { command, branch }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A move that is being decided.
 struct Moving<'a> {
     desk: &'a Desk<'a>,
@@ -320,7 +347,9 @@ impl Moving<'_> {
             actor: self.actor(),
             force: self.asked.force,
             reason: Some(&stated),
-            review_ref: review.map(|review| review.reference.as_str()),
+            review_ref: review
+                .map(|review| review.reference.as_str())
+                .or(review_result.map(|result| result.reference.as_str())),
             evidence,
             review_result,
             has_workspace: true,
@@ -358,15 +387,23 @@ impl Moving<'_> {
         Some(note.map_or(why.clone(), |note| format!("{note} | {why}")))
     }
 
-    fn approval_reference(&self) -> &str {
-        says(self.asked.approval_ref).unwrap_or(FORCE_OVERRIDE)
+    /// Where the approval is written: as given, or the note, or a name of its own.
+    fn approval_reference(&self) -> String {
+        let given = says(self.asked.approval_ref).or(says(self.asked.note));
+        given.map_or_else(
+            || {
+                let day = self.desk.time.now().strftime("%Y%m%d");
+                format!("auto-approval:{}:{day}", self.wp_id)
+            },
+            str::to_owned,
+        )
     }
 
     fn approval(&self) -> Evidence {
         Evidence {
             repos: Vec::new(),
             review: Review {
-                reference: self.approval_reference().to_owned(),
+                reference: self.approval_reference(),
                 reviewer: self.reviewer().to_owned(),
                 verdict: APPROVED.to_owned(),
             },
@@ -389,7 +426,7 @@ impl Moving<'_> {
         self.enters(&[Lane::Approved, Lane::Done])
             .then(|| ReviewResult {
                 feedback_path: None,
-                reference: self.approval_reference().to_owned(),
+                reference: self.approval_reference(),
                 reviewer,
                 verdict: APPROVED.to_owned(),
             })
@@ -436,6 +473,13 @@ impl Moving<'_> {
             .filter_map(|(field, text)| Some((field, says(text)?.to_owned())));
         Delta {
             texts: given.collect(),
+            note: says(self.asked.note).map(str::to_owned),
+            review: self.overrides_rejection().then(|| ReviewOverride {
+                actor: self.reviewer().to_owned(),
+                at: iso(self.desk.time.now()),
+                reason: says(self.asked.note).unwrap_or_default().to_owned(),
+                wp_id: self.wp_id.to_owned(),
+            }),
             shell_pid: facts.shell_pid,
             tracker_refs: (!facts.tracker_refs.is_empty()).then(|| facts.tracker_refs.clone()),
             ..Delta::default()

@@ -152,11 +152,11 @@ fn a_step_that_git_refuses_does_not_happen() {
     let hook = table.sandbox.repo().join(".git/hooks/pre-commit");
     let script = "#!/bin/sh\necho 'not on a Friday' >&2\nexit 1\n";
     crate::support::sandbox::write_script(&hook, script);
-    let refused = table.move_refused("WP01", "claimed", &[]);
+    let refused = table.move_refused("WP01", "blocked", &[]);
     assert!(refused.contains("not on a Friday"), "{refused}");
     assert_eq!(table.moves("WP01"), [""; 0]);
     table.assert_captured();
     std::fs::remove_file(hook).unwrap();
-    table.move_to("WP01", "claimed", &[]);
+    table.move_to("WP01", "blocked", &[]);
     table.assert_captured();
 }

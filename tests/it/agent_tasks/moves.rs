@@ -3,7 +3,7 @@
 use super::table::Table;
 use crate::support::sandbox::write;
 use crate::support::tree::Tree;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_work_package_goes_forward_through_every_lane_on_the_way() {
@@ -128,12 +128,13 @@ fn a_note_is_the_reason_and_a_force_without_one_says_so() {
     table.move_to("WP03", "blocked", &[]);
     let rows = table.rows();
     let reason = |wp_id: &str| {
-        let row = rows.iter().rfind(|row| row["wp_id"] == wp_id);
-        row.unwrap()["reason"].clone()
+        let is_its_move = |row: &&Value| row["wp_id"] == wp_id && row["to_lane"].is_string();
+        rows.iter().rfind(is_its_move).unwrap()["reason"].clone()
     };
     assert_eq!(reason("WP01"), "mine now");
     assert_eq!(reason("WP02"), "Force move to in_progress");
     assert_eq!(reason("WP03"), "move-task: planned -> blocked");
+    assert_eq!(table.package("WP01")["notes"], json!(["mine now"]));
     // Forced it goes straight, and is counted.
     assert_eq!(table.moves("WP02"), ["planned -> in_progress"]);
     assert_eq!(table.package("WP02")["force_count"], 1);
@@ -195,9 +196,17 @@ fn done_needs_its_work_in_the_target_branch_or_a_reason() {
     table.move_to("WP01", "approved", &["--reviewer", "rev"]);
     let branch = format!("kitty/mission-{}-lane-a", table.fixture.slug);
     let refused = table.move_refused("WP01", "done", &[]);
-    assert!(refused.starts_with(&format!(
-        "Cannot move WP01 to done without verified merge ancestry.\nBranch '{branch}' is not merged into 'work'.\n"
-    )), "{refused}");
+    assert_eq!(
+        refused,
+        format!(
+            "Cannot move WP01 to done without verified merge ancestry.\n\
+             Merge ancestry check failed: {branch} is not merged into work.\n\
+             Merge first, or provide --done-override-reason to record a conscious exception.\n\
+             If review just passed, move it to approved first:\n  \
+             spec-kitty agent tasks move-task WP01 --to approved --note \"Review passed\"\n\
+             To proceed anyway, provide --done-override-reason \"<why this is acceptable>\"."
+        )
+    );
     // Force is no reason.
     table.move_refused("WP01", "done", &["--force", "--note", "trust me"]);
     let why = ["--note", "shipped", "--done-override-reason", "by hand"];
@@ -220,5 +229,48 @@ fn done_is_allowed_once_the_lane_is_in_the_target_branch() {
         .git(&["merge", "--quiet", "--no-edit", &branch]);
     table.move_to("WP01", "done", &[]);
     assert_eq!(table.package("WP01")["lane"], "done");
+    table.assert_clean();
+}
+
+#[test]
+fn an_approval_names_where_it_is_written() {
+    let table = Table::hosted();
+    let approve = |package: [&str; 4], more: &[&str]| {
+        table.hand_in(package);
+        table.move_to(package[0], "approved", more);
+        let rows = table.rows();
+        let row = rows
+            .iter()
+            .rfind(|row| row["to_lane"] == "approved")
+            .unwrap();
+        let reference = row["review_ref"].as_str().unwrap().to_owned();
+        assert_eq!(row["evidence"]["review"]["reference"], reference);
+        assert_eq!(row["review_result"]["reference"], reference);
+        (reference, row["review_result"]["reviewer"].clone())
+    };
+    let [first, second, third] = super::table::EVERY;
+    let named = approve(first, &["--approval-ref", "PR 7", "--note", "fine"]);
+    assert_eq!(named, ("PR 7".to_owned(), json!("user")));
+    let noted = approve(second, &["--note", "fine", "--reviewer", "rev"]);
+    assert_eq!(noted, ("fine".to_owned(), json!("rev")));
+    let (reference, reviewer) = approve(third, &["--agent", "coder"]);
+    let day = reference.strip_prefix("auto-approval:WP03:").unwrap();
+    assert!(
+        day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit()),
+        "{reference}"
+    );
+    assert_eq!(reviewer, "coder");
+    table.assert_captured();
+    table.assert_clean();
+}
+
+#[test]
+fn a_move_without_its_commit_is_refused_with_the_reason() {
+    let table = Table::offline();
+    let refused = table.move_refused("WP01", "claimed", &["--no-auto-commit"]);
+    assert!(refused.starts_with(
+        "--no-auto-commit is not supported: a move, its events and its commit are one step"
+    ));
+    table.move_to("WP01", "claimed", &["--auto-commit"]);
     table.assert_clean();
 }

@@ -204,39 +204,39 @@ fn feedback_that_is_missing_empty_or_a_directory_is_named() {
     );
 }
 
-/// Rows of two branches are merged by git: whatever the time of the forward move, the rollback of the
-/// same moment stays.
 #[test]
-fn a_forward_row_of_the_same_moment_does_not_overwrite_the_way_back() {
-    let table = Table::offline();
+fn the_way_back_is_the_last_that_is_told_of_the_work_package() {
+    let table = Table::hosted();
     in_review(&table);
-    send_back(&table, &["--reviewer", "rev"]);
-    let path = table.fixture.directory.join("status.events.jsonl");
-    let back = last_move(&table);
-    let log = table.log();
+    let answer = send_back(&table, &["--reviewer", "rev"]);
+    let events = table.sandbox.stored_events();
+    let of_it = events.iter().filter(|event| {
+        event["event_type"] == "WPStatusChanged" && event["payload"]["wp_id"] == "WP01"
+    });
+    let told: Vec<&Value> = of_it.collect();
+    assert_eq!(told[told.len() - 1]["event_id"], answer["event_id"]);
+    assert_eq!(told[told.len() - 2]["payload"]["to_lane"], "in_review");
+}
+
+/// Rows are ordered by their times. A clock that went back, or another machine whose clock is ahead,
+/// must not let an older `for_review -> in_review` row win over the way back.
+#[test]
+fn a_row_of_a_clock_that_is_ahead_does_not_overwrite_the_way_back() {
+    let table = Table::hosted();
+    in_review(&table);
     let rows = table.rows();
-    let forward = rows.iter().rfind(|row| row["to_lane"] == "in_review");
-    let mut forward = forward.unwrap().clone();
-    // The greatest id there is: without precedence it would be folded last.
-    forward["event_id"] = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ".into();
-    forward["at"] = back["at"].clone();
-    let text = format!("{log}{forward}\n");
-    write(&path, &text);
-    table.json(&["agent", "status", "materialize"]);
+    let taken = rows.iter().rfind(|row| row["to_lane"] == "in_review");
+    let at = taken.unwrap()["at"].as_str().unwrap().to_owned();
+    let ahead = table.log().replace(&at, "2999-01-01T00:00:00.000000+00:00");
+    write(&table.fixture.directory.join("status.events.jsonl"), ahead);
+    send_back(&table, &["--reviewer", "rev"]);
+    let back = last_move(&table);
+    assert!(back["at"].as_str().unwrap() > "2999-01-01", "{back}");
     assert_eq!(table.package("WP01")["lane"], "planned");
-    let state = ["orchestrator-api", "mission-state"];
-    let state = table.run(&state).json();
-    assert_eq!(
-        state["data"]["work_packages"][0]["lane"], "planned",
-        "{state}"
-    );
-    // A later forward move counts: the work went on.
-    let mut later = forward;
-    later["event_id"] = "7ZZZZZZZZZZZZZZZZZZZZZZZZY".into();
-    later["at"] = "2999-01-01T00:00:00+00:00".into();
-    write(&path, format!("{text}{later}\n"));
-    table.json(&["agent", "status", "materialize"]);
-    assert_eq!(table.package("WP01")["lane"], "in_review");
+    let state = table.run(&["orchestrator-api", "mission-state"]).json();
+    let first = &state["data"]["work_packages"][0];
+    assert_eq!(first["lane"], "planned", "{state}");
+    table.assert_clean();
 }
 
 #[test]
