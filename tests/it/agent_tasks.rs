@@ -10,3 +10,4 @@ mod rollback;
 mod status_files;
 mod subtasks;
 pub mod table;
+mod verdicts;
