@@ -24,6 +24,7 @@ mod final_sync;
 mod generated;
 mod hosted;
 mod invocation;
+mod merge_step;
 mod mission_desk;
 mod mission_step;
 mod ordered;

@@ -27,7 +27,7 @@ pub use acceptance::{Acceptance, accept};
 pub use error::WorkflowError;
 pub use hand_over::{
     Feedback, HandedOver, MoveRefusal, MoveRequest, RuntimeFacts, SelfReview, SubtaskReset,
-    move_task,
+    guard_branch, move_task,
 };
 pub use history::{HistoryEntry, append_history, mark_subtasks};
 pub use inspect::{Inspection, diagnose, validate};

@@ -6,6 +6,7 @@
     reason = "modules of one test binary share their helpers"
 )]
 
+mod agent_tasks;
 mod architecture;
 mod auth;
 mod boundary;

@@ -4,6 +4,7 @@ use super::mission_accept::named;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
+use crate::merge_step;
 use crate::mission_desk::{CallError, MissionCall};
 use clap::Args;
 use kitty_missions::integration::{CleanUp, Strategy};
@@ -75,13 +76,9 @@ fn merge(call: &MissionCall<'_>, args: &MergeArgs) -> Result<Exit, CallError> {
     );
     let finished = |ended: &Cell<Exit>| ended.set(finish(call, args, &integrated, strategy));
     let ended = Cell::new(Exit::Failed);
-    match &integrated.step {
-        Some(step) => call.perform(&integrated.mission, writer, step, || finished(&ended))?,
-        None => {
-            drop(writer);
-            finished(&ended);
-        }
-    }
+    merge_step::conclude(call.invocation, desk, (&integrated, writer), || {
+        finished(&ended);
+    })?;
     Ok(ended.get())
 }
 
@@ -125,9 +122,7 @@ fn tell(
     clean_up: &CleanUp,
 ) {
     let printer = call.invocation.printer;
-    for kept in &clean_up.kept {
-        printer.note(format!("{} stays: {}", kept.name, kept.reason));
-    }
+    merge_step::name_what_stays(printer, clean_up);
     let slug = &merged.mission.slug;
     if args.json {
         let worktrees = clean_up.removed_worktrees.iter();

@@ -102,7 +102,7 @@ pub fn run(invocation: &Invocation, args: &StatusArgs) -> Result<Exit, Failure> 
         let kind = mission.mission_type.as_deref().unwrap_or("?");
         let name = mission.friendly_name.as_deref().unwrap_or_default();
         printer.line(format!("{}  [{kind}]  {name}", mission.mission_slug));
-        printer.line(format!("  {}", lanes(mission)));
+        printer.line(format!("  {}", lanes(mission, entry)));
         for line in lines(entry) {
             printer.line(line);
         }
@@ -113,14 +113,12 @@ pub fn run(invocation: &Invocation, args: &StatusArgs) -> Result<Exit, Failure> 
     Ok(Exit::Success)
 }
 
-fn lanes(mission: &MissionDocument) -> String {
+fn lanes(mission: &MissionDocument, entry: &BoardEntry) -> String {
     if mission.work_packages == 0 {
         return "no work packages yet".to_owned();
     }
-    let counted = mission
-        .summary
-        .iter()
-        .filter(|(_, count)| count.as_u64() != Some(0));
+    let summary = entry.snapshot.summary();
+    let counted = summary.iter().filter(|(_, count)| *count != 0);
     let lanes: Vec<String> = counted
         .map(|(lane, count)| format!("{lane} {count}"))
         .collect();

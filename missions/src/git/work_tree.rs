@@ -16,6 +16,8 @@ pub struct Change {
     pub path: PathBuf,
     /// Whether git does not track it.
     pub is_untracked: bool,
+    /// Git's two letters: what is staged, and what is not; `??` when it is untracked.
+    pub code: String,
 }
 
 impl Checkout {
@@ -49,6 +51,7 @@ impl Checkout {
                 Some(Change {
                     path: path(name),
                     is_untracked: code.starts_with(b"??"),
+                    code: String::from_utf8_lossy(&code[..2]).into_owned(),
                 })
             })
             .collect())

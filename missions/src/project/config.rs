@@ -53,6 +53,8 @@ pub struct ProjectConfig {
     pub project: ProjectSection,
     /// The activated mission types in file order; `None` when the file does not list them.
     pub mission_type_activations: Option<Vec<String>>,
+    /// `protection.protected_branches`: branches that agents' moves are not committed to.
+    pub protected_branches: Vec<String>,
 }
 
 /// Who the project is, from either form of the file: one `project` section with all fields, or
@@ -96,6 +98,7 @@ impl ProjectConfig {
         let project = reader.section(&root, "project")?;
         let build = reader.section(&root, "build")?;
         let node = reader.section(&root, "node")?;
+        let protection = reader.section(&root, "protection")?;
         let text = |section: &Mapping, name: &str, key: &str| reader.text(section, name, key);
         let first = |one: Option<String>, other: Option<String>| one.or(other);
         Ok(Self {
@@ -116,7 +119,18 @@ impl ProjectConfig {
                     text(&root, "repo_slug", "repo_slug")?,
                 ),
             },
-            mission_type_activations: reader.texts(&root, "mission_type_activations")?,
+            mission_type_activations: reader.texts(
+                &root,
+                "mission_type_activations",
+                "mission_type_activations",
+            )?,
+            protected_branches: reader
+                .texts(
+                    &protection,
+                    "protection.protected_branches",
+                    "protected_branches",
+                )?
+                .unwrap_or_default(),
         })
     }
 }
@@ -150,8 +164,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A section; missing and empty are the same. A scalar counts as missing for `build` and
-    /// `node`, names that other tools may use for something else.
+    /// A section; missing and empty are the same. A scalar counts as missing for everything but
+    /// `project`: names that other tools may use for something else.
     fn section(&self, root: &Mapping, name: &str) -> Result<Mapping, ConfigProblem> {
         match root.get(name) {
             None | Some(Value::Null) => Ok(Mapping::new()),
@@ -176,9 +190,14 @@ impl Reader<'_> {
         Ok((!text.is_empty()).then_some(text))
     }
 
-    fn texts(&self, root: &Mapping, field: &str) -> Result<Option<Vec<String>>, ConfigProblem> {
+    fn texts(
+        &self,
+        section: &Mapping,
+        field: &str,
+        key: &str,
+    ) -> Result<Option<Vec<String>>, ConfigProblem> {
         let expected = "a list of names";
-        match root.get(field) {
+        match section.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Sequence(items)) => items
                 .iter()
@@ -239,6 +258,15 @@ mod tests {
     }
 
     #[test]
+    fn only_branches_that_are_listed_are_protected() {
+        let protected = |text: &str| parse(text).unwrap().protected_branches;
+        assert_eq!(protected(""), [""; 0]);
+        assert_eq!(protected("protection: {}\n"), [""; 0]);
+        let listed = "protection:\n  protected_branches: [main, ' stable ']\n";
+        assert_eq!(protected(listed), ["main", "stable"]);
+    }
+
+    #[test]
     fn an_empty_list_of_types_is_not_a_missing_one() {
         let config = parse("mission_type_activations: []\n").unwrap();
         assert_eq!(config.mission_type_activations, Some(Vec::new()));
@@ -258,6 +286,10 @@ mod tests {
             (
                 "build: {id: true}\n",
                 "`build.id` in config.yaml must be text",
+            ),
+            (
+                "protection: {protected_branches: main}\n",
+                "`protection.protected_branches` in config.yaml must be a list of names",
             ),
             (
                 "mission_type_activations: plan\n",

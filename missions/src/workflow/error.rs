@@ -166,6 +166,17 @@ pub enum WorkflowError {
         /// The file that has to exist.
         path: PathBuf,
     },
+    /// The project's configuration cannot be understood.
+    #[error(transparent)]
+    Config(#[from] crate::project::ConfigProblem),
+    /// A file of the mission cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file or its directory.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
     /// A file of the mission cannot be written.
     #[error("{} cannot be written: {source}", path.display())]
     Unwritable {

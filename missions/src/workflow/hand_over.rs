@@ -8,14 +8,19 @@
 //! Source: reference orchestrator-missions, section 4.7.
 
 mod guards;
+mod issues;
+mod readiness;
 mod refusal;
+mod request;
 
 pub use refusal::MoveRefusal;
+pub use request::{Feedback, MoveRequest, RuntimeFacts, SelfReview};
 
 use super::review_cycle::ReviewCycle;
 use super::rows::{Mover, RowMaker};
 use super::workspaces::make_place;
 use super::{Desk, Part, Step, WorkflowError, packages};
+use crate::git::Checkout;
 use crate::handle::NamedMission;
 use crate::lane::Lane;
 use crate::reducer::reduce;
@@ -23,7 +28,7 @@ use crate::snapshot::{Snapshot, WorkPackageState};
 use crate::status_log::evidence::{APPROVED, Evidence, Review, ReviewResult};
 use crate::status_log::row::{Delta, ReviewOverride, Row, TextField};
 use crate::status_writer::StatusWriter;
-use crate::transition::{Decision, FORCE_OVERRIDE, Request, decide, rewind_reason};
+use crate::transition::{Decision, Request, decide, rewind_reason};
 use crate::work_package::Frontmatter;
 use kitty_runtime::time::iso;
 use std::borrow::Cow;
@@ -42,64 +47,6 @@ const WAY: [Lane; 7] = [
 ];
 /// Who moves a work package when no agent is named.
 const USER: &str = "user";
-
-/// What an agent or a person asks for.
-#[derive(Debug, Clone, Default)]
-pub struct MoveRequest<'a> {
-    /// The agent that asks.
-    pub agent: Option<&'a str>,
-    /// Why.
-    pub note: Option<&'a str>,
-    /// Whether edges and guards are overridden; the feedback of a move to `planned` is not.
-    pub force: bool,
-    /// What the reviewer wrote.
-    pub feedback: Option<Feedback<'a>>,
-    /// Who reviewed.
-    pub reviewer: Option<&'a str>,
-    /// Where the approval is written.
-    pub approval_ref: Option<&'a str>,
-    /// Why `done` is right although the work is not merged.
-    pub done_override_reason: Option<&'a str>,
-    /// An approval by whoever implemented it.
-    pub self_review: SelfReview<'a>,
-    /// What else is recorded about who works on it.
-    pub runtime: RuntimeFacts<'a>,
-}
-
-/// A reviewer's feedback.
-#[derive(Debug, Clone, Copy)]
-pub struct Feedback<'a> {
-    /// The file, as given.
-    pub source: &'a str,
-    /// Its text.
-    pub text: &'a str,
-}
-
-/// Why somebody approves their own work.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SelfReview<'a> {
-    /// Whether they do.
-    pub is_fallback: bool,
-    /// Who should have reviewed.
-    pub intended_reviewer: Option<&'a str>,
-    /// Why they did not.
-    pub failure_reason: Option<&'a str>,
-}
-
-/// What is recorded about who works on a work package.
-#[derive(Debug, Clone, Default)]
-pub struct RuntimeFacts<'a> {
-    /// The process.
-    pub shell_pid: Option<i64>,
-    /// Who it is assigned to.
-    pub assignee: Option<&'a str>,
-    /// The language model.
-    pub model: Option<&'a str>,
-    /// The agent's profile.
-    pub profile: Option<&'a str>,
-    /// References into a tracker.
-    pub tracker_refs: Vec<String>,
-}
 
 /// A move that happens once the step is written.
 #[derive(Debug)]
@@ -198,6 +145,28 @@ pub fn move_task(
         step,
         writer,
     })
+}
+
+/// Refuses to commit to a branch that the project protects: those that its configuration lists.
+///
+/// # Errors
+/// [`MoveRefusal::ProtectedBranch`]; a configuration that cannot be read.
+pub fn guard_branch(desk: &Desk<'_>, command: &'static str) -> Result<(), WorkflowError> {
+    let protected = desk.project.config()?.protected_branches;
+    if protected.is_empty() {
+        return Ok(());
+    }
+    let Some(primary) = Checkout::discover(desk.git, &desk.project.root)? else {
+        return Ok(());
+    };
+    let head = primary.head()?;
+    match head.branch() {
+        Some(branch) if protected.iter().any(|listed| listed == branch) => {
+            let branch = branch.to_owned();
+            Err(MoveRefusal::ProtectedBranch { command, branch }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A move that is being decided.
@@ -320,7 +289,9 @@ impl Moving<'_> {
             actor: self.actor(),
             force: self.asked.force,
             reason: Some(&stated),
-            review_ref: review.map(|review| review.reference.as_str()),
+            review_ref: review
+                .map(|review| review.reference.as_str())
+                .or(review_result.map(|result| result.reference.as_str())),
             evidence,
             review_result,
             has_workspace: true,
@@ -358,15 +329,23 @@ impl Moving<'_> {
         Some(note.map_or(why.clone(), |note| format!("{note} | {why}")))
     }
 
-    fn approval_reference(&self) -> &str {
-        says(self.asked.approval_ref).unwrap_or(FORCE_OVERRIDE)
+    /// Where the approval is written: as given, or the note, or a name of its own.
+    fn approval_reference(&self) -> String {
+        let given = says(self.asked.approval_ref).or(says(self.asked.note));
+        given.map_or_else(
+            || {
+                let day = self.desk.time.now().strftime("%Y%m%d");
+                format!("auto-approval:{}:{day}", self.wp_id)
+            },
+            str::to_owned,
+        )
     }
 
     fn approval(&self) -> Evidence {
         Evidence {
             repos: Vec::new(),
             review: Review {
-                reference: self.approval_reference().to_owned(),
+                reference: self.approval_reference(),
                 reviewer: self.reviewer().to_owned(),
                 verdict: APPROVED.to_owned(),
             },
@@ -389,7 +368,7 @@ impl Moving<'_> {
         self.enters(&[Lane::Approved, Lane::Done])
             .then(|| ReviewResult {
                 feedback_path: None,
-                reference: self.approval_reference().to_owned(),
+                reference: self.approval_reference(),
                 reviewer,
                 verdict: APPROVED.to_owned(),
             })
@@ -436,6 +415,13 @@ impl Moving<'_> {
             .filter_map(|(field, text)| Some((field, says(text)?.to_owned())));
         Delta {
             texts: given.collect(),
+            note: says(self.asked.note).map(str::to_owned),
+            review: self.overrides_rejection().then(|| ReviewOverride {
+                actor: self.reviewer().to_owned(),
+                at: iso(self.desk.time.now()),
+                reason: says(self.asked.note).unwrap_or_default().to_owned(),
+                wp_id: self.wp_id.to_owned(),
+            }),
             shell_pid: facts.shell_pid,
             tracker_refs: (!facts.tracker_refs.is_empty()).then(|| facts.tracker_refs.clone()),
             ..Delta::default()

@@ -1,9 +1,11 @@
 //! What the Teamspace holds is what the published event packages accept.
 
 use super::Peer;
+use crate::agent_tasks::table::Table;
 use crate::orchestrator::course::Course;
 use crate::support::sandbox::Sandbox;
 use crate::support::teamspace::{OWNER, Teamspace};
+use kitty_contract::Gate;
 use serde_json::Value;
 
 /// Captures two missions and delivers them; returns what the server stored.
@@ -87,4 +89,48 @@ fn a_whole_mission_is_valid_under_3_0_0_and_6_1_0_with_its_payloads() {
     ] {
         assert!(of_new["types"].get(expected).is_some(), "{of_new}");
     }
+}
+
+/// Canary scenario 4: the exact bytes that were stored of a work package sent back by its reviewer.
+#[test]
+fn a_rejection_is_stored_as_3_0_0_and_6_1_0_accept_it_from_every_lane() {
+    let (Some(old), Some(new)) = (Peer::events3(), Peer::events6()) else {
+        return;
+    };
+    let table = Table::hosted();
+    let feedback = table.feedback("**Issue**: not yet\n");
+    let file = ["--review-feedback-file", feedback.to_str().unwrap()];
+    for lane in ["in_review", "for_review", "in_progress", "approved"] {
+        table.move_to("WP01", "in_progress", &[]);
+        if lane == "in_review" {
+            table.work("lane-a", "src/greet.py");
+        }
+        table.mark_done(&["T001"]);
+        if lane != "in_progress" {
+            table.move_to("WP01", lane, &["--reviewer", "rev"]);
+        }
+        table.move_to("WP01", "planned", &file);
+    }
+    let stored = table.sandbox.stored_lines();
+    let back: Vec<&String> = stored
+        .iter()
+        .filter(|line| line.contains("\"to_lane\":\"planned\"") && line.contains("backward rewind"))
+        .collect();
+    assert_eq!(back.len(), 4, "{stored:?}");
+    for line in &stored {
+        Gate::vendored().check_event(line.as_bytes()).unwrap();
+    }
+    let count: u64 = stored.len() as u64;
+    for (peer, arguments) in [(&old, &[][..]), (&new, &["--payloads"][..])] {
+        let verdict = verdict(peer, &table.sandbox, &stored, arguments);
+        assert_eq!(verdict["complaints"], Value::Array(Vec::new()));
+        let types = verdict["types"].as_object().unwrap();
+        assert_eq!(types.values().filter_map(Value::as_u64).sum::<u64>(), count);
+    }
+    // Unforced the newer release refuses it: the oracle looks at exactly this.
+    let unforced = [back[0].replace("\"force\":true", "\"force\":false")];
+    assert_ne!(&unforced[0], back[0]);
+    let refused = verdict(&new, &table.sandbox, &unforced, &["--payloads"]);
+    let complaints = refused["complaints"].to_string();
+    assert!(complaints.contains("force"), "{complaints}");
 }

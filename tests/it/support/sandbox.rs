@@ -301,13 +301,22 @@ pub fn write_script(path: &Path, script: &str) {
 impl Sandbox {
     /// Everything that this project has captured, delivered or not, in order.
     pub fn stored_events(&self) -> Vec<Value> {
+        let lines = self.stored_lines();
+        lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The same, as the exact bytes that are stored.
+    pub fn stored_lines(&self) -> Vec<String> {
         let project = self.project_uuid();
         let scope = Scope {
             paths: self.map().project_scope(&project),
             name: project,
         };
         let events = open_events(&os_filesystem(), &scope, None, usize::MAX).unwrap();
-        let read = |(_, event): &(String, Vec<u8>)| serde_json::from_slice(event).unwrap();
-        events.iter().map(read).collect()
+        let text = |(_, event): (String, Vec<u8>)| String::from_utf8(event).unwrap();
+        events.into_iter().map(text).collect()
     }
 }

@@ -121,6 +121,7 @@ fn mark(call: &MissionCall<'_>, args: &MarkStatusArgs) -> Result<Exit, CallError
         return Ok(exit);
     }
     let desk = call.desk();
+    workflow::guard_branch(&desk, "spec-kitty agent tasks mark-status")?;
     let entry = workflow::mark_subtasks(&desk, mission, "user", wanted, args.status.lane())?;
     call.perform(&entry.mission, entry.writer, &entry.step, || {
         print(call, args, &answer);

@@ -71,13 +71,13 @@ pub struct MoveTaskArgs {
     /// A reference to a ticket; may be repeated
     #[arg(long = "ticket-ref", alias = "tracker-ref", value_name = "REF")]
     tracker_ref: Vec<String>,
-    /// Accepted for scripts; reviews are read from the status alone
+    /// Approves although the last review rejected it, and says so; needs --note
     #[arg(long)]
     skip_review_artifact_check: bool,
     /// Accepted for scripts; the status is always committed
     #[arg(long, overrides_with = "no_auto_commit")]
     auto_commit: bool,
-    /// Accepted for scripts; the status is always committed
+    /// Refused: a move and its commit are one step
     #[arg(long)]
     no_auto_commit: bool,
     /// Accepted for scripts; nothing is run before a review
@@ -90,6 +90,11 @@ pub struct MoveTaskArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Why a move is not left uncommitted.
+const NO_COMMIT: &str = "--no-auto-commit is not supported: a move, its events and its commit are one \
+    step, which is taken back as a whole when one of them fails. Leave the option out; only the status \
+    files of the mission are committed, and nothing else that you changed.";
 
 /// What a move answers; the keys below the first ones belong to feedback and to moves to `planned`.
 #[derive(Debug, Serialize)]
@@ -143,6 +148,9 @@ fn move_task(call: &MissionCall<'_>, args: &MoveTaskArgs) -> Result<Exit, CallEr
     let to = Lane::from_typed(&args.to).map_err(|_| WorkflowError::UnknownLane {
         typed: args.to.trim().to_lowercase(),
     })?;
+    if args.no_auto_commit {
+        return Err(CallError::Input(NO_COMMIT.to_owned()));
+    }
     let mission = call.mission(args.mission.as_deref())?;
     let feedback = feedback(call, args)?;
     let source = args.review_feedback_file.as_ref();
@@ -165,6 +173,7 @@ fn move_task(call: &MissionCall<'_>, args: &MoveTaskArgs) -> Result<Exit, CallEr
             intended_reviewer: args.intended_reviewer.as_deref(),
             failure_reason: args.reviewer_failure_reason.as_deref(),
         },
+        overrules_rejection: args.skip_review_artifact_check,
         runtime: RuntimeFacts {
             shell_pid: args.shell_pid,
             assignee: args.assignee.as_deref(),

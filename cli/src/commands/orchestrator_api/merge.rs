@@ -6,8 +6,8 @@ use super::envelope::Refusal;
 use super::refusals::{self, Told};
 use super::verbs::optional_policy;
 use super::{Answering, check};
-use crate::mission_step::{self, Doing};
-use kitty_missions::integration::{CleanUp, Strategy, UnknownStrategy};
+use crate::merge_step;
+use kitty_missions::integration::{Strategy, UnknownStrategy};
 use kitty_missions::workflow::{Integrated, prepare_merge};
 
 /// Merges and answers.
@@ -31,23 +31,11 @@ pub fn answer(call: &Answering<'_>, args: &MergeMissionArgs) -> Result<(), Refus
         ready.integrate(desk)
     })?;
     let project = call.project()?;
-    if let Some(step) = &integrated.step {
-        let doing = Doing {
-            desk: call.desk_of(&project),
-            mission: &integrated.mission,
-            writer,
-            step,
-        };
-        // Printing waits for the clean-up, which the answer tells of.
-        mission_step::perform(call.invocation, doing, |_| {
-            finish(call, args, &integrated, strategy);
-        })
-        .map_err(|error| refusals::of_step(&error, call.verb))?;
-    } else {
-        drop(writer);
+    let desk = call.desk_of(&project);
+    merge_step::conclude(call.invocation, desk, (&integrated, writer), || {
         finish(call, args, &integrated, strategy);
-    }
-    Ok(())
+    })
+    .map_err(|error| refusals::of_step(&error, call.verb))
 }
 
 /// Pushes and cleans up, then prints the envelope: of success, or of what did not work.
@@ -55,7 +43,7 @@ fn finish(call: &Answering<'_>, args: &MergeMissionArgs, merged: &Integrated, st
     let told = Told::about_mission(&args.of.mission).merging_into(Some(&merged.target));
     let outcome = match merged.finish(args.push) {
         Ok(clean_up) => {
-            name_what_stays(call, &clean_up);
+            merge_step::name_what_stays(call.invocation.printer, &clean_up);
             let data = Data::numbered(&merged.mission, Some(merged.number))
                 .with("merged", &true)
                 .with("target_branch", &merged.target)
@@ -69,12 +57,5 @@ fn finish(call: &Answering<'_>, args: &MergeMissionArgs, merged: &Integrated, st
     match outcome {
         Ok(data) => call.print_unchecked(&data),
         Err(refusal) => call.print_refusal(&refusal),
-    }
-}
-
-fn name_what_stays(call: &Answering<'_>, clean_up: &CleanUp) {
-    for kept in &clean_up.kept {
-        let note = format!("{} stays: {}", kept.name, kept.reason);
-        call.invocation.printer.note(note);
     }
 }

@@ -118,7 +118,10 @@ const fn code(error: &WorkflowError) -> &'static str {
         WorkflowError::Claimed { .. } => "WP_ALREADY_CLAIMED",
         WorkflowError::Workspace(WorkspaceError::Ancestry { .. }) => "ANCESTRY_NOT_ESTABLISHED",
         WorkflowError::Workspace(_) | WorkflowError::Lanes(_) => "LANE_ALLOCATION_FAILED",
-        WorkflowError::Log(_) | WorkflowError::Package(_) => "STATUS_READ_PATH_NOT_FOUND",
+        WorkflowError::Log(_)
+        | WorkflowError::Package(_)
+        | WorkflowError::Config(_)
+        | WorkflowError::Unreadable { .. } => "STATUS_READ_PATH_NOT_FOUND",
         WorkflowError::EvidenceRequired { .. } => "WORKFLOW_EVIDENCE_REQUIRED",
         WorkflowError::Status(StatusError::Log(_)) => "STATUS_READ_PATH_NOT_FOUND",
         WorkflowError::Status(_) | WorkflowError::Unwritable { .. } | WorkflowError::Git(_) => {

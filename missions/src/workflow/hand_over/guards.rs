@@ -1,17 +1,22 @@
 //! What a move of an agent or a person is refused for, in the order of reference 4.7.
 
-use super::{MoveRefusal, Moving, SelfReview, says};
+use super::{MoveRefusal, Moving, SelfReview, issues, says};
 use crate::lane::Lane;
+use crate::status_log::evidence::APPROVED;
 use crate::status_log::row::TextField;
 use crate::work_package::WorkKind;
 use crate::workflow::workspaces::place_of;
 use crate::workflow::{WorkflowError, lane_gate};
+
+/// How it was called.
+const COMMAND: &str = "spec-kitty agent tasks move-task";
 
 impl Moving<'_> {
     /// Refuses in the order of the reference; edges and their guards come after.
     pub(super) fn guard(&self) -> Result<(), WorkflowError> {
         let Self { wp_id, asked, .. } = *self;
         self.guard_self_review()?;
+        super::guard_branch(self.desk, COMMAND)?;
         let assigned = self.state.and_then(|state| state.text(TextField::Agent));
         if let (Some(assigned), Some(agent), false) =
             (says(assigned), says(asked.agent), asked.force)
@@ -23,6 +28,9 @@ impl Moving<'_> {
                 agent: agent.to_owned(),
             }
             .into());
+        }
+        if self.is_rejected() && asked.overrules_rejection && says(asked.note).is_none() {
+            return Err(MoveRefusal::OverrideNeedsNote.into());
         }
         if self.to == Lane::Planned {
             let Some(feedback) = asked.feedback else {
@@ -38,6 +46,9 @@ impl Moving<'_> {
         if is_gated && !asked.force {
             self.guard_subtasks()?;
         }
+        if is_gated && !asked.force {
+            self.guard_readiness()?;
+        }
         if self.to == Lane::ForReview && !asked.force {
             let place = place_of(self.desk, self.mission, wp_id)?;
             lane_gate::check(self.desk, wp_id, &place)?;
@@ -45,7 +56,36 @@ impl Moving<'_> {
         if self.to == Lane::Done {
             self.guard_merged()?;
         }
+        if self.enters(&[Lane::Approved, Lane::Done]) {
+            self.guard_issues()?;
+        }
         Ok(())
+    }
+
+    /// Whether an approval would follow a rejection.
+    fn is_rejected(&self) -> bool {
+        let result = self.state.and_then(|state| state.review_result.get());
+        self.enters(&[Lane::Approved, Lane::Done])
+            && result.is_some_and(|result| result.verdict != APPROVED)
+    }
+
+    /// Whether a rejection is overruled on purpose, which is noted beside the approval.
+    pub(super) fn overrides_rejection(&self) -> bool {
+        self.is_rejected() && self.asked.overrules_rejection
+    }
+
+    /// Refuses an approval while an issue that the mission speaks of has no verdict, force or not.
+    fn guard_issues(&self) -> Result<(), WorkflowError> {
+        let directory = &self.mission.directory;
+        let blocker =
+            issues::blocker(directory, self.to).map_err(|source| WorkflowError::Unreadable {
+                path: directory.clone(),
+                source,
+            })?;
+        match blocker {
+            Some(blocker) => Err(MoveRefusal::IssueMatrix(blocker).into()),
+            None => Ok(()),
+        }
     }
 
     fn guard_self_review(&self) -> Result<(), MoveRefusal> {
@@ -118,8 +158,8 @@ impl Moving<'_> {
         );
         let why = match tips {
             (Some(tip), Some(into)) if checkout.is_ancestor(&tip, &into)? => return Ok(()),
-            (Some(_), _) => format!("Branch '{}' is not merged into '{target}'.", lane.branch),
-            (None, _) => format!("There is no branch '{}'.", lane.branch),
+            (Some(_), _) => format!("{} is not merged into {target}.", lane.branch),
+            (None, _) => format!("there is no branch {}.", lane.branch),
         };
         Err(MoveRefusal::NotMerged {
             wp_id: self.wp_id.to_owned(),

@@ -9,6 +9,36 @@ pub enum MoveRefusal {
     /// The options of a self review do not fit.
     #[error("{0}")]
     SelfReview(&'static str),
+    /// The project protects the branch that the status would be committed to.
+    #[error(
+        "Refusing to run `{command}` with auto-commit on protected branch '{branch}' before mutating \
+         status files. Switch to another branch, or take '{branch}' off \
+         `protection.protected_branches` in .kittify/config.yaml."
+    )]
+    ProtectedBranch {
+        /// How it was called.
+        command: &'static str,
+        /// The branch.
+        branch: String,
+    },
+    /// A rejection is overruled without a word.
+    #[error("--skip-review-artifact-check requires --note so override evidence is durable.")]
+    OverrideNeedsNote,
+    /// There is nothing that a reviewer could look at.
+    #[error(
+        "Cannot move {wp_id} to {to}\n\n{guidance}\n\nOr use --force to override (not recommended)"
+    )]
+    NotReady {
+        /// The work package.
+        wp_id: String,
+        /// Where it was to go.
+        to: Lane,
+        /// What is wrong, and what to do.
+        guidance: String,
+    },
+    /// An issue that the mission speaks of has no verdict.
+    #[error("{0}")]
+    IssueMatrix(String),
     /// It is another agent's.
     #[error(
         "Agent mismatch: {wp_id} is assigned to '{assigned}', not '{agent}'. Use --force to override."
@@ -51,8 +81,12 @@ pub enum MoveRefusal {
     },
     /// The work is not in the target branch.
     #[error(
-        "Cannot move {wp_id} to done without verified merge ancestry.\n{why}\n\
-         Move it to approved and merge the mission, or say with --done-override-reason why this is right."
+        "Cannot move {wp_id} to done without verified merge ancestry.\n\
+         Merge ancestry check failed: {why}\n\
+         Merge first, or provide --done-override-reason to record a conscious exception.\n\
+         If review just passed, move it to approved first:\n  \
+         spec-kitty agent tasks move-task {wp_id} --to approved --note \"Review passed\"\n\
+         To proceed anyway, provide --done-override-reason \"<why this is acceptable>\"."
     )]
     NotMerged {
         /// The work package.
