@@ -125,5 +125,9 @@ pub fn generated_pages() -> Vec<(&'static str, String)> {
     vec![
         ("environment.md", env::reference_page()),
         ("exit-codes.md", exit::reference_page()),
+        (
+            "orchestrator-cutover.md",
+            commands::orchestrator_api::cutover_page(),
+        ),
     ]
 }

@@ -7,6 +7,7 @@
 
 mod command;
 mod contract_version;
+mod cutover_page;
 mod data;
 pub(super) mod envelope;
 mod merge;
@@ -22,6 +23,7 @@ use crate::printer::Printer;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use command::OrchestratorCommand;
+pub use cutover_page::cutover_page;
 use data::Data;
 use envelope::{Refusal, print_refusal, print_success};
 use kitty_config::Environment;
