@@ -17,6 +17,7 @@ use crate::commands::state_doctor::StateDoctorArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::sync_consent::ConsentArgs;
 use crate::commands::sync_daemon::DaemonCommand;
+use crate::commands::sync_diagnose::DiagnoseArgs;
 use crate::commands::sync_doctor::SyncDoctorArgs;
 use crate::commands::sync_inspect::{PreviewArgs, WhyArgs};
 use crate::commands::sync_now::SyncNowArgs;
@@ -171,6 +172,8 @@ pub enum SyncCommand {
     Why(WhyArgs),
     /// Shows exactly what would leave this machine
     Preview(PreviewArgs),
+    /// Checks everything that waits against the contract, without sending it
+    Diagnose(DiagnoseArgs),
     /// Names everything that keeps events here, with the next step
     Doctor(SyncDoctorArgs),
     /// Compares the missions' status logs with the events, and settles what was interrupted
@@ -210,6 +213,7 @@ impl Command {
             Self::Sync(SyncCommand::Status(args)) => args.json,
             Self::Sync(SyncCommand::Why(args)) => args.json,
             Self::Sync(SyncCommand::Preview(args)) => args.json,
+            Self::Sync(SyncCommand::Diagnose(args)) => args.json,
             Self::Sync(SyncCommand::OptIn(args) | SyncCommand::OptOut(args)) => args.json,
             Self::Sync(SyncCommand::Doctor(args)) => args.json,
             Self::Sync(SyncCommand::Reconcile(args)) => args.json,
@@ -268,6 +272,9 @@ impl Command {
             Self::Sync(SyncCommand::Why(args)) => commands::sync_inspect::why(invocation, args),
             Self::Sync(SyncCommand::Preview(args)) => {
                 commands::sync_inspect::preview(invocation, args)
+            }
+            Self::Sync(SyncCommand::Diagnose(args)) => {
+                commands::sync_diagnose::run(invocation, args)
             }
             Self::Sync(SyncCommand::Doctor(args)) => commands::sync_doctor::run(invocation, args),
             Self::Sync(SyncCommand::Reconcile(args)) => {

@@ -18,6 +18,7 @@ pub mod state_doctor;
 pub mod status;
 pub mod sync_consent;
 pub mod sync_daemon;
+pub mod sync_diagnose;
 pub mod sync_doctor;
 pub mod sync_inspect;
 pub mod sync_now;

@@ -31,6 +31,7 @@ const READS: &[(&str, &[&str], &[i32])] = &[
     ("status", &[], &[0]),
     ("sync daemon logs", &[], &[0, 1]),
     ("sync daemon status", &[], &[0, 1]),
+    ("sync diagnose", &[], &[0, 1]),
     ("sync doctor", &[], &[0, 1]),
     ("sync preview", &[], &[0, 1, 3]),
     ("sync status", &[], &[0, 1]),

@@ -30,6 +30,8 @@ const READS: &[&[&str]] = &[
     &["sync", "why", "01M7XAS67MT30DH0DY9EW5WFQY"],
     &["sync", "preview"],
     &["sync", "preview", "--json"],
+    &["sync", "diagnose"],
+    &["sync", "diagnose", "--json"],
     &["sync", "server"],
     &["sync", "daemon", "status"],
     &["sync", "daemon", "status", "--json"],

@@ -73,6 +73,29 @@ fn what_the_gate_refuses_is_parked_with_its_reason_and_the_others_are_delivered(
         case.ids,
         "the preview shows what would leave"
     );
+    let diagnose = case.sandbox.run(&["sync", "diagnose", "--json"]);
+    let diagnosis = diagnose.expect_code(FAILED).json();
+    assert_eq!(
+        (
+            &diagnosis["total"],
+            &diagnosis["valid"],
+            &diagnosis["invalid"]
+        ),
+        (&json!(11), &json!(2), &json!(9))
+    );
+    for result in diagnosis["results"].as_array().unwrap() {
+        let id = result["event_id"].as_str().unwrap();
+        let is_good = case.ids.iter().any(|good| good == id);
+        assert_eq!(result["valid"], is_good, "{result}");
+        assert_eq!(result["errors"] == json!([]), is_good, "{result}");
+        if !is_good {
+            assert_eq!(
+                result["errors"][0],
+                why(&case.sandbox, id)["gate"],
+                "{result}"
+            );
+        }
+    }
     let before = why(&case.sandbox, "LEGACY");
     assert_ne!(before["gate"], "passes");
     assert!(
