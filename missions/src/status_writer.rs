@@ -28,10 +28,7 @@ use kitty_runtime::inbox::Claim;
 use kitty_runtime::lock::{FileLock, LockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// How long another writer of the mission may take; it may be waiting for the user's hooks.
-const LOCK_LIMIT: Duration = Duration::from_secs(30);
 /// The most that is read of a file that is about to be replaced.
 const FILE_LIMIT: u64 = 64 << 20;
 
@@ -43,6 +40,15 @@ pub enum StatusError {
     #[error("{} is not in a git repository: run `git init` first", path.display())]
     NotARepository {
         /// The project.
+        path: PathBuf,
+    },
+    /// A link on the way: what is written could end up anywhere.
+    #[error(
+        "{} must be a plain file or directory of the project and no link: replace it, then try again",
+        path.display()
+    )]
+    NotPlain {
+        /// The link, or whatever else is there.
         path: PathBuf,
     },
     /// Another process writes.
@@ -147,6 +153,7 @@ impl StatusWriter {
             path: project.root.clone(),
         };
         let checkout = Checkout::discover(git, &project.root)?.ok_or_else(not_a_repository)?;
+        require_plain(project, &mission.directory)?;
         let lock = lock(&checkout, &mission.slug)?;
         let text = status_log::read(&mission.directory)?;
         StatusLog::parse(&text).strict()?;
@@ -424,8 +431,42 @@ pub fn lock(checkout: &Checkout, slug: &str) -> Result<FileLock, StatusError> {
     Ok(FileLock::acquire(
         "the status of the mission",
         &path,
-        LOCK_LIMIT,
+        checkout.program().status_lock_limit(),
     )?)
+}
+
+/// Refuses a mission whose directory, or whose status, is a link or lies behind one.
+///
+/// A repository that somebody else wrote may hold links; what follows them leaves the repository.
+///
+/// # Errors
+/// [`StatusError::NotPlain`].
+pub(crate) fn require_plain(project: &Project, directory: &Path) -> Result<(), StatusError> {
+    let unreadable = |path: &Path, source: io::Error| StatusError::Unreadable {
+        path: path.to_owned(),
+        problem: source.into(),
+    };
+    let refused = |path: &Path| StatusError::NotPlain {
+        path: path.to_owned(),
+    };
+    let mut folder = project.root.clone();
+    for part in directory.strip_prefix(&project.root).unwrap_or(directory) {
+        folder.push(part);
+        if !is_plain_directory(&folder).map_err(|source| unreadable(&folder, source))? {
+            return Err(refused(&folder));
+        }
+    }
+    for name in [status_log::FILE_NAME, snapshot::FILE_NAME] {
+        let file = directory.join(name);
+        match file.symlink_metadata() {
+            Ok(metadata) if !metadata.is_file() => return Err(refused(&file)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unreadable(&file, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Makes the directory that a file goes to; a link in its place is refused, it could lead anywhere.

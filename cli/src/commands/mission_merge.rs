@@ -125,6 +125,11 @@ fn tell(
     clean_up: &CleanUp,
 ) {
     let printer = call.invocation.printer;
+    for branch in merged.meddling() {
+        printer.note(format!(
+            "{branch} changed the status of a mission; it was not taken over"
+        ));
+    }
     for kept in &clean_up.kept {
         printer.note(format!("{} stays: {}", kept.name, kept.reason));
     }

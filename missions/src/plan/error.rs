@@ -3,7 +3,7 @@
 use crate::git::GitError;
 use crate::meta::MetaProblem;
 use crate::row_witness::NotWitnessed;
-use kitty_runtime::lock::LockError;
+use crate::status_writer::StatusError;
 use std::io;
 use std::path::PathBuf;
 
@@ -100,9 +100,9 @@ pub enum PlanError {
         /// The reason.
         source: io::Error,
     },
-    /// Another process works on the mission.
+    /// Another process works on the mission, or its status lies elsewhere.
     #[error(transparent)]
-    Busy(#[from] LockError),
+    Status(#[from] StatusError),
     /// The events of the rows could not be stored.
     #[error(transparent)]
     NotWitnessed(#[from] NotWitnessed),
@@ -133,7 +133,8 @@ impl PlanError {
             Self::NotARepository { .. } => "NOT_A_REPOSITORY",
             Self::SpecMissing { .. } => "SPEC_FILE_MISSING",
             Self::Unreadable { .. } | Self::Io { .. } => "FILE_NOT_USABLE",
-            Self::Busy(_) => "MISSION_BUSY",
+            Self::Status(StatusError::Lock(_)) => "MISSION_BUSY",
+            Self::Status(_) => "FILE_NOT_USABLE",
             Self::Git(_) => "GIT_FAILED",
             Self::NotWitnessed(_) => "EVENT_NOT_STORED",
             Self::NotUndone { cause, .. } => cause.code(),

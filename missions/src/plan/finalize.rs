@@ -74,7 +74,7 @@ pub fn finalize(
 ) -> Result<Finalized, FinalizeError> {
     let place = find(project, options)?;
     place.require_target()?;
-    let lock = place.lock(tools.filesystem)?;
+    let lock = place.lock()?;
     let checked = check(&place)?;
     let existing = LanesManifest::read(&place.directory);
     let existing = match existing {

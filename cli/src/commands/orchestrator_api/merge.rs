@@ -56,6 +56,11 @@ fn finish(call: &Answering<'_>, args: &MergeMissionArgs, merged: &Integrated, st
     let outcome = match merged.finish(args.push) {
         Ok(clean_up) => {
             name_what_stays(call, &clean_up);
+            for branch in merged.meddling() {
+                let note =
+                    format!("{branch} changed the status of a mission; it was not taken over");
+                call.invocation.printer.note(note);
+            }
             let data = Data::numbered(&merged.mission, Some(merged.number))
                 .with("merged", &true)
                 .with("target_branch", &merged.target)
