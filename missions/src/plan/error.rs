@@ -72,6 +72,24 @@ pub enum PlanError {
         /// The mission's target branch.
         target: String,
     },
+    /// `--owned-checkout` without `--mission`.
+    #[error("--owned-checkout needs the mission: add --mission <slug>")]
+    OwnedMissionNotNamed,
+    /// `--owned-checkout` names something else.
+    #[error(
+        "{} is no checkout of this project's repository: name one that `git worktree list` shows",
+        path.display()
+    )]
+    NotOwned {
+        /// As typed.
+        path: PathBuf,
+    },
+    /// A mission with lanes has its status in the primary checkout.
+    #[error("--owned-checkout is for missions of the topology single_branch, and {slug} is none")]
+    OwnedTopology {
+        /// The mission.
+        slug: String,
+    },
     /// No repository.
     #[error("{} is not in a git repository: run `git init` there and commit", path.display())]
     NotARepository {
@@ -130,6 +148,9 @@ impl PlanError {
             Self::NoTargetBranch { .. } => "NO_TARGET_BRANCH",
             Self::TopologyNotAvailable { .. } => "TOPOLOGY_NOT_AVAILABLE",
             Self::WrongBranch { .. } => "WRONG_BRANCH",
+            Self::OwnedMissionNotNamed => "MISSION_NOT_NAMED",
+            Self::NotOwned { .. } => "OWNED_CHECKOUT_REFUSED",
+            Self::OwnedTopology { .. } => "OWNED_TOPOLOGY_UNSUPPORTED",
             Self::NotARepository { .. } => "NOT_A_REPOSITORY",
             Self::SpecMissing { .. } => "SPEC_FILE_MISSING",
             Self::Unreadable { .. } | Self::Io { .. } => "FILE_NOT_USABLE",

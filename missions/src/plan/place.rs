@@ -66,6 +66,28 @@ impl Place {
         })
     }
 
+    /// Finds a mission in the linked worktree that `--owned-checkout` names.
+    ///
+    /// The mission must be named, have the topology `single_branch`, and its branch must be the one
+    /// that is checked out there.
+    pub(super) fn find_owned(
+        project: &Project,
+        path: &Path,
+        handle: Option<&str>,
+        target_override: Option<&str>,
+    ) -> Result<Self, PlanError> {
+        let handle = handle.map(str::trim).filter(|handle| !handle.is_empty());
+        let handle = handle.ok_or(PlanError::OwnedMissionNotNamed)?;
+        let owned = project.owned(path).ok_or_else(|| PlanError::NotOwned {
+            path: path.to_owned(),
+        })?;
+        let place = Self::find(&owned, Some(handle), target_override)?;
+        if place.meta.topology.as_deref() != Some("single_branch") {
+            return Err(PlanError::OwnedTopology { slug: place.slug });
+        }
+        Ok(place)
+    }
+
     /// Refuses unless the primary checkout is on the mission's target branch and has a commit.
     pub(super) fn require_target(&self) -> Result<(), PlanError> {
         let current = match self.checkout.head()? {
