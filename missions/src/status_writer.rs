@@ -14,6 +14,11 @@
 //!
 //! Source: reference orchestrator-missions, sections 1.5 and 4.4.
 
+mod ground;
+
+pub use ground::lock;
+pub(crate) use ground::{require_plain, sweep};
+
 use crate::files::{Links, ReadProblem, WorktreeFilesystem, is_plain_directory, read_text};
 use crate::git::{Checkout, Committed, GitError, GitProgram, Head};
 use crate::handle::NamedMission;
@@ -155,6 +160,7 @@ impl StatusWriter {
         let checkout = Checkout::discover(git, &project.root)?.ok_or_else(not_a_repository)?;
         require_plain(project, &mission.directory)?;
         let lock = lock(&checkout, &mission.slug)?;
+        sweep(&mission.directory);
         let text = status_log::read(&mission.directory)?;
         StatusLog::parse(&text).strict()?;
         let commits = crate::handle::split(&mission.slug).is_some();
@@ -411,62 +417,6 @@ fn read_all(wanted: &[(PathBuf, String)]) -> Result<Vec<(PathBuf, Option<String>
         Ok((path.clone(), text))
     };
     wanted.iter().map(read).collect()
-}
-
-/// Takes the lock that every writer of a mission's status holds, the Python CLI included.
-///
-/// # Errors
-/// [`StatusError::Lock`] when another process holds it all the time.
-pub fn lock(checkout: &Checkout, slug: &str) -> Result<FileLock, StatusError> {
-    let directory = checkout.common_dir().join("spec-kitty-locks");
-    if let Err(source) = std::fs::create_dir(&directory)
-        && source.kind() != io::ErrorKind::AlreadyExists
-    {
-        return Err(StatusError::Unwritable {
-            path: directory,
-            source,
-        });
-    }
-    let path = directory.join(format!("{slug}.status.lock"));
-    Ok(FileLock::acquire(
-        "the status of the mission",
-        &path,
-        checkout.program().status_lock_limit(),
-    )?)
-}
-
-/// Refuses a mission whose directory, or whose status, is a link or lies behind one.
-///
-/// A repository that somebody else wrote may hold links; what follows them leaves the repository.
-///
-/// # Errors
-/// [`StatusError::NotPlain`].
-pub(crate) fn require_plain(project: &Project, directory: &Path) -> Result<(), StatusError> {
-    let unreadable = |path: &Path, source: io::Error| StatusError::Unreadable {
-        path: path.to_owned(),
-        problem: source.into(),
-    };
-    let refused = |path: &Path| StatusError::NotPlain {
-        path: path.to_owned(),
-    };
-    let mut folder = project.root.clone();
-    for part in directory.strip_prefix(&project.root).unwrap_or(directory) {
-        folder.push(part);
-        if !is_plain_directory(&folder).map_err(|source| unreadable(&folder, source))? {
-            return Err(refused(&folder));
-        }
-    }
-    for name in [status_log::FILE_NAME, snapshot::FILE_NAME] {
-        let file = directory.join(name);
-        match file.symlink_metadata() {
-            Ok(metadata) if !metadata.is_file() => return Err(refused(&file)),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(unreadable(&file, error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Makes the directory that a file goes to; a link in its place is refused, it could lead anywhere.

@@ -104,7 +104,9 @@ impl Place {
 
     /// Takes the lock that everybody holds who writes the mission's status.
     pub(super) fn lock(&self) -> Result<FileLock, PlanError> {
-        Ok(status_writer::lock(&self.checkout, &self.slug)?)
+        let lock = status_writer::lock(&self.checkout, &self.slug)?;
+        status_writer::sweep(&self.directory);
+        Ok(lock)
     }
 
     /// A file of the mission, relative to the checkout.

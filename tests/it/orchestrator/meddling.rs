@@ -206,7 +206,7 @@ fn a_status_behind_a_link_is_refused_before_anything_is_written() {
         let elsewhere = project.sandbox.base().join("elsewhere");
         std::fs::rename(&place, &elsewhere).unwrap();
         symlink(&elsewhere, &place).unwrap();
-        let outside = Tree::of(&project.sandbox.base());
+        let outside = Tree::of(project.sandbox.base());
         for words in words {
             let ran = project.call(words).run().expect_code(1);
             assert_eq!(ran.stdout.matches('\n').count(), 1, "{ran:?}");
@@ -228,6 +228,6 @@ fn a_status_behind_a_link_is_refused_before_anything_is_written() {
                 .current_dir(project.sandbox.repo()));
             assert_eq!(ran.code(), 1, "{ran:?}");
         }
-        crate::support::tree::assert_unchanged(&outside, &project.sandbox.base());
+        crate::support::tree::assert_unchanged(&outside, project.sandbox.base());
     }
 }

@@ -183,7 +183,8 @@ pub(super) fn status(
         changes.keep();
         written.seeded.push(row);
     }
-    Ok(())
+    // A run that was killed between the two files left this one behind the log.
+    changes.write(&status_file, &status_json(place, &log))
 }
 
 fn status_json(place: &Place, log: &str) -> String {
