@@ -7,9 +7,11 @@ use kitty_config::{
     Environment, FileMap, ReadFailure, RuntimeRoot, ServerUrl, Settings, SettingsDocument,
     SyncHost, env, resolve_host,
 };
+use kitty_missions::git::GitProgram;
 use kitty_runtime::fs::{SharedFilesystem, os_filesystem};
 use kitty_runtime::time::{SharedTime, system_time};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The release, as answers name it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -91,6 +93,18 @@ impl Invocation {
     #[must_use]
     pub fn server(&self, settings: &Settings) -> Option<ServerUrl> {
         self.host(settings).ok().flatten().map(|host| host.url)
+    }
+
+    /// Returns the git program, with the deadlines that the environment names.
+    #[must_use]
+    pub fn git(&self) -> GitProgram {
+        let seconds = self.environment.text(env::SPEC_KITTY_STATUS_LOCK_SECONDS);
+        match seconds.and_then(|text| text.parse().ok()) {
+            Some(seconds) => {
+                GitProgram::default().with_status_lock_limit(Duration::from_secs(seconds))
+            }
+            None => GitProgram::default(),
+        }
     }
 
     /// Returns the project root that the environment names.

@@ -34,8 +34,14 @@ pub fn conclude(
     mission_step::perform(invocation, doing, |_| end())
 }
 
-/// Names the branches and worktrees that the clean-up of a merge left, on stderr.
-pub fn name_what_stays(printer: Printer, clean_up: &CleanUp) {
+/// Names the lanes whose changes of a status were not taken over, and the branches and worktrees that
+/// the clean-up left, on stderr.
+pub fn name_what_stays(printer: Printer, merged: &Integrated, clean_up: &CleanUp) {
+    for branch in merged.meddling() {
+        printer.note(format!(
+            "{branch} changed the status of a mission; it was not taken over"
+        ));
+    }
     for kept in &clean_up.kept {
         printer.note(format!("{} stays: {}", kept.name, kept.reason));
     }

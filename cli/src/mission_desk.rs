@@ -48,7 +48,7 @@ impl<'a> MissionCall<'a> {
         Ok(Self {
             invocation,
             project: project::current(invocation)?,
-            git: GitProgram::default(),
+            git: invocation.git(),
             ids: EventIds::new(invocation.time.clone()),
         })
     }

@@ -2,7 +2,6 @@
 
 use crate::failure::Failure;
 use crate::invocation::Invocation;
-use kitty_missions::git::GitProgram;
 use kitty_missions::identity::{self, ProjectIdentity};
 use kitty_missions::project::Project;
 use kitty_runtime::id::ProjectUuid;
@@ -14,7 +13,7 @@ use kitty_runtime::owner::Scope;
 /// [`Failure`] when there is none.
 pub fn current(invocation: &Invocation) -> Result<Project, Failure> {
     Project::locate(
-        &GitProgram::default(),
+        &invocation.git(),
         &invocation.directory,
         invocation.named_project_root().as_deref(),
     )

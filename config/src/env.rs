@@ -51,6 +51,8 @@ variables! {
         "Ends the background daemon after this many seconds without work; whole seconds, at least 1.";
     SPEC_KITTY_DAEMON_HEARTBEAT_SECONDS = "SPEC_KITTY_DAEMON_HEARTBEAT_SECONDS", "300",
         "Lets the background daemon say that a checkout is worked in, with a delivery and at most once in this many seconds.";
+    SPEC_KITTY_STATUS_LOCK_SECONDS = "SPEC_KITTY_STATUS_LOCK_SECONDS", "30",
+        "Says how long a command waits for another process that writes the status of the same mission; whole seconds, and 0 does not wait.";
     SPEC_KITTY_QUIET = "SPEC_KITTY_QUIET", "diagnostics go to stderr",
         "Silences every diagnostic when truthy, like `--quiet`.";
     SPEC_KITTY_LOG = "SPEC_KITTY_LOG", "`warn`",

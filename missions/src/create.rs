@@ -27,7 +27,7 @@ pub use answer::MissionAnswer;
 pub use error::CreateError;
 pub use request::{MISSION_TYPES, MissionOptions, Topology};
 
-use crate::git::{Checkout, Committed, GitError, GitProgram, Head, Switched};
+use crate::git::{Checkout, Committed, GitError, Head};
 use crate::project::{Project, ProjectConfig, SPECS};
 use crate::row_witness::{NewRow, RowWitness, claim};
 use crate::status_log;
@@ -38,7 +38,7 @@ use kitty_runtime::time::TimeSource;
 use mission::{Mission, mint};
 use place::{Place, lock, owned_checkout};
 use request::Request;
-use scaffold::{COMMITTED, Made, Site};
+use scaffold::{COMMITTED, Site};
 use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
 use undo::Undo;
@@ -75,11 +75,6 @@ pub struct CreatedMission {
     pub directory: PathBuf,
     /// The commit of the scaffold.
     pub committed: Committed,
-    git: GitProgram,
-    checkout_root: PathBuf,
-    paths: Vec<PathBuf>,
-    made: Made,
-    switched: Option<Switched>,
 }
 
 impl Serialize for CreatedMission {
@@ -114,32 +109,6 @@ pub fn create(
         Ok(created) => Ok(created),
         Err(cause) => Err(undo.after(cause)),
     }
-}
-
-/// Takes a mission back that was just created, because what had to follow failed.
-///
-/// Returns `false`, and changes nothing, unless the scaffold's commit is still the tip of the branch
-/// that is checked out. Files that were added to the directory since are kept.
-///
-/// # Errors
-/// [`CreateError::Git`], or [`CreateError::LeftOver`] with what is left.
-pub fn roll_back_commit(created: &CreatedMission, tools: &Tools<'_>) -> Result<bool, CreateError> {
-    let checkout = Checkout::open(&created.git, &created.checkout_root)?;
-    let checkout = checkout.ok_or_else(|| CreateError::NotARepository {
-        path: created.checkout_root.clone(),
-    })?;
-    let _lock = lock(&checkout, tools)?;
-    if !checkout.take_back(&created.committed, &created.paths)? {
-        return Ok(false);
-    }
-    let mut undo = Undo::new(&checkout, tools.filesystem);
-    undo.made = created.made.clone();
-    undo.switched.clone_from(&created.switched);
-    let left = undo.run();
-    if left.is_empty() {
-        return Ok(true);
-    }
-    Err(CreateError::LeftOver { left })
 }
 
 fn attempt(
@@ -183,13 +152,8 @@ fn attempt(
     let answer = mission.answer(&directory, place, tools);
     Ok(CreatedMission {
         answer,
-        made: Made::at(directory.clone(), undo.made.around().to_vec()),
         directory,
         committed,
-        git: checkout.program().clone(),
-        checkout_root: checkout.root().to_owned(),
-        paths,
-        switched: undo.switched.clone(),
         mission_id: mission.id,
         mission_slug: mission.slug,
         events: mission.events,

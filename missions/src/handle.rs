@@ -92,8 +92,7 @@ pub fn find(project: &Project, handle: &str) -> Result<NamedMission, HandleProbl
 /// [`HandleProblem::Unlistable`].
 pub fn all(project: &Project) -> Result<Vec<Result<NamedMission, HandleProblem>>, HandleProblem> {
     let specs = project.specs();
-    let mut names = names(&specs)?;
-    names.sort_unstable();
+    let names = names(&specs)?;
     Ok(names.into_iter().map(|name| open(&specs, name)).collect())
 }
 
@@ -143,7 +142,8 @@ fn is_mission(directory: &Path) -> bool {
     is_plain_directory(directory).unwrap_or(false)
 }
 
-fn names(specs: &Path) -> Result<Vec<String>, HandleProblem> {
+/// Lists the directories of missions, by name; links are none.
+pub(crate) fn names(specs: &Path) -> Result<Vec<String>, HandleProblem> {
     let failed = |source| HandleProblem::Unlistable {
         path: specs.to_owned(),
         source,
@@ -159,10 +159,12 @@ fn names(specs: &Path) -> Result<Vec<String>, HandleProblem> {
         let is_directory = entry.file_type().map_err(failed)?.is_dir();
         if let Ok(name) = entry.file_name().into_string()
             && is_directory
+            && !name.starts_with('.')
         {
             names.push(name);
         }
     }
+    names.sort_unstable();
     Ok(names)
 }
 

@@ -9,6 +9,8 @@
 //! moves forward the way `git merge --ff-only` does, which keeps uncommitted changes and refuses
 //! where one would be overwritten.
 //!
+//! The status of missions stays as the target branch has it, whatever a lane committed of it.
+//!
 //! Every step leaves its result in a branch, so a run that died is continued by the next one from
 //! git's state. A squash or a rebase leaves no such trace, so what was made of the mission branch is
 //! written to a journal in the git directory (`spec-kitty-merge/<slug>.json`) before the target
@@ -21,6 +23,7 @@ mod error;
 mod journal;
 mod lanes;
 mod prepare;
+mod status;
 mod target;
 mod tree;
 
@@ -129,6 +132,7 @@ pub struct Integrated {
     journal: Journal,
     integration: Integration,
     is_resumed: bool,
+    meddling: Vec<String>,
 }
 
 impl Prepared {
@@ -158,10 +162,12 @@ impl Prepared {
                 journal,
                 integration,
                 is_resumed: true,
+                meddling: Vec::new(),
             });
         }
         let mut tree = Tree::new(&ground.checkout, &journal, tree_is_left);
-        let integration = lanes::merge(&ground, &mut tree)
+        let mut meddling = Vec::new();
+        let integration = lanes::merge(&ground, &mut tree, &mut meddling)
             .and_then(|mission_tip| target::merge(&ground, &mut tree, &journal, mission_tip));
         let removed = tree.remove();
         let integration = integration?;
@@ -171,6 +177,7 @@ impl Prepared {
             journal,
             integration,
             is_resumed: false,
+            meddling,
         })
     }
 }
@@ -198,6 +205,12 @@ impl Integrated {
     #[must_use]
     pub const fn is_resumed(&self) -> bool {
         self.is_resumed
+    }
+
+    /// Lists the branches that changed the status of a mission, which this run did not take over.
+    #[must_use]
+    pub fn meddling(&self) -> &[String] {
+        &self.meddling
     }
 
     /// Pushes the target branch to `origin`, with whatever the caller committed on it meanwhile.

@@ -106,6 +106,27 @@ impl Project {
         self.root.join(MARKER).join("config.yaml")
     }
 
+    /// Returns the project as another checkout of its repository has it; `None` when the path is no
+    /// such checkout.
+    #[must_use]
+    pub fn owned(&self, path: &Path) -> Option<Self> {
+        let of_project = self.checkout.as_ref()?;
+        let root = path.canonicalize().ok()?;
+        let checkout = Checkout::open(of_project.program(), &root).ok()??;
+        if checkout.common_dir() != of_project.common_dir() {
+            return None;
+        }
+        let primary = checkout.primary_root().ok()?;
+        let below = match primary {
+            Some(primary) => self.root.strip_prefix(primary).ok()?.to_owned(),
+            None => PathBuf::new(),
+        };
+        Some(Self {
+            root: checkout.root().join(below).components().collect(),
+            checkout: Some(checkout),
+        })
+    }
+
     /// `kitty-specs/`.
     #[must_use]
     pub fn specs(&self) -> PathBuf {

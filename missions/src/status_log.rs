@@ -128,8 +128,13 @@ impl<'a> StatusLog<'a> {
     /// A long log is cut between lines and read by several threads; the result is the same.
     #[must_use]
     pub fn parse(text: &'a str) -> Self {
+        let wanted = text.len() / WORTH_A_THREAD;
+        if wanted < 2 {
+            // Asking how many threads there may be takes longer than reading a few lines.
+            return Self::parse_in(text, 1);
+        }
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self::parse_in(text, threads.min(text.len() / WORTH_A_THREAD).clamp(1, 8))
+        Self::parse_in(text, threads.min(wanted).min(8))
     }
 
     fn parse_in(text: &'a str, parts: usize) -> Self {

@@ -14,6 +14,11 @@
 //!
 //! Source: reference orchestrator-missions, sections 1.5 and 4.4.
 
+mod ground;
+
+pub use ground::lock;
+pub(crate) use ground::{require_plain, sweep};
+
 use crate::files::{Links, ReadProblem, WorktreeFilesystem, is_plain_directory, read_text};
 use crate::git::{Checkout, Committed, GitError, GitProgram, Head};
 use crate::handle::NamedMission;
@@ -28,10 +33,7 @@ use kitty_runtime::inbox::Claim;
 use kitty_runtime::lock::{FileLock, LockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// How long another writer of the mission may take; it may be waiting for the user's hooks.
-const LOCK_LIMIT: Duration = Duration::from_secs(30);
 /// The most that is read of a file that is about to be replaced.
 const FILE_LIMIT: u64 = 64 << 20;
 
@@ -43,6 +45,15 @@ pub enum StatusError {
     #[error("{} is not in a git repository: run `git init` first", path.display())]
     NotARepository {
         /// The project.
+        path: PathBuf,
+    },
+    /// A link on the way: what is written could end up anywhere.
+    #[error(
+        "{} must be a plain file or directory of the project and no link: replace it, then try again",
+        path.display()
+    )]
+    NotPlain {
+        /// The link, or whatever else is there.
         path: PathBuf,
     },
     /// Another process writes.
@@ -147,7 +158,9 @@ impl StatusWriter {
             path: project.root.clone(),
         };
         let checkout = Checkout::discover(git, &project.root)?.ok_or_else(not_a_repository)?;
+        require_plain(project, &mission.directory)?;
         let lock = lock(&checkout, &mission.slug)?;
+        sweep(&mission.directory);
         let text = status_log::read(&mission.directory)?;
         StatusLog::parse(&text).strict()?;
         let commits = crate::handle::split(&mission.slug).is_some();
@@ -404,28 +417,6 @@ fn read_all(wanted: &[(PathBuf, String)]) -> Result<Vec<(PathBuf, Option<String>
         Ok((path.clone(), text))
     };
     wanted.iter().map(read).collect()
-}
-
-/// Takes the lock that every writer of a mission's status holds, the Python CLI included.
-///
-/// # Errors
-/// [`StatusError::Lock`] when another process holds it all the time.
-pub fn lock(checkout: &Checkout, slug: &str) -> Result<FileLock, StatusError> {
-    let directory = checkout.common_dir().join("spec-kitty-locks");
-    if let Err(source) = std::fs::create_dir(&directory)
-        && source.kind() != io::ErrorKind::AlreadyExists
-    {
-        return Err(StatusError::Unwritable {
-            path: directory,
-            source,
-        });
-    }
-    let path = directory.join(format!("{slug}.status.lock"));
-    Ok(FileLock::acquire(
-        "the status of the mission",
-        &path,
-        LOCK_LIMIT,
-    )?)
 }
 
 /// Makes the directory that a file goes to; a link in its place is refused, it could lead anywhere.

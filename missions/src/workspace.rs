@@ -139,6 +139,7 @@ pub fn allocate(project: &Project, request: &LaneRequest) -> Result<Allocated, W
     }
     let facts = facts::gather(project, checkout, request, &workspace)?;
     let steps = plan(request, &workspace, &facts)?;
+    refuse_unrelated(checkout, &facts, &steps)?;
     let head = execute(checkout, &workspace, &steps, &facts)?;
     assert_ancestry(checkout, &facts, &head)?;
     Ok(Allocated {
@@ -147,6 +148,29 @@ pub fn allocate(project: &Project, request: &LaneRequest) -> Result<Allocated, W
         steps,
         absent_dependencies: facts.absent_dependencies,
     })
+}
+
+/// Refuses a lane that was reset to a history of its own: git cannot merge anything into it.
+fn refuse_unrelated(
+    checkout: &Checkout,
+    facts: &Facts,
+    steps: &[Step],
+) -> Result<(), WorkspaceError> {
+    let Some(tip) = &facts.lane_tip else {
+        return Ok(());
+    };
+    let mut missing = Vec::new();
+    for step in steps {
+        if let Step::Merge { wanted, .. } = step
+            && checkout.merge_base(tip, &wanted.commit)?.is_none()
+        {
+            missing.push(wanted.described.clone());
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(WorkspaceError::Ancestry { missing })
 }
 
 fn execute(

@@ -106,6 +106,29 @@ pub fn sync_parent(filesystem: &dyn Filesystem, path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes from a directory what replacements that were killed left there, as far as that works.
+///
+/// The caller holds the lock of everybody who replaces files in the directory: otherwise the file of
+/// a replacement that is under way would go.
+pub fn sweep(filesystem: &dyn Filesystem, directory: &Path) {
+    let names = filesystem.list(directory).unwrap_or_default();
+    for name in names.iter().filter(|name| is_temporary(name)) {
+        // What stays harms nobody; the next sweep tries again.
+        let _ = filesystem.remove_file(&directory.join(name));
+    }
+}
+
+/// Tells whether a name is one of those that a replacement gives: `.<name>.<16 digits>.tmp`.
+fn is_temporary(name: &str) -> bool {
+    let inner = name
+        .strip_prefix('.')
+        .and_then(|name| name.strip_suffix(".tmp"));
+    let parts = inner.and_then(|inner| inner.rsplit_once('.'));
+    parts.is_some_and(|(name, random)| {
+        !name.is_empty() && random.len() == 16 && random.bytes().all(|b| b.is_ascii_hexdigit())
+    })
+}
+
 /// Returns a name beside `path` that no other process uses: hidden, random, ending in `.tmp`.
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     let mut random = [0_u8; 8];
@@ -156,6 +179,30 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().unwrap()), 0o700);
+    }
+
+    #[test]
+    fn a_sweep_removes_what_a_killed_replacement_left_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let left = temporary_name(&directory.path().join("status.json")).unwrap();
+        let mine = [
+            "status.json",
+            ".notes.tmp",
+            "a.0123456789abcdef.tmp",
+            ".x.0123.tmp",
+        ];
+        let create = |path: &Path| drop(OsFilesystem.create_new(path).unwrap());
+        create(&left);
+        for name in mine {
+            create(&directory.path().join(name));
+        }
+        sweep(&OsFilesystem, directory.path());
+        let mut names = OsFilesystem.list(directory.path()).unwrap();
+        names.sort();
+        let mut expected = mine.to_vec();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        sweep(&OsFilesystem, &directory.path().join("missing"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `agent mission setup-plan` and `finalize-tasks`: from a specification to work packages.
 
 mod finalize;
+mod interrupted;
 mod refusals;
 
 use crate::support::missions::{Mission, read};

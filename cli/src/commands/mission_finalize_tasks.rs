@@ -13,6 +13,7 @@ use kitty_missions::plan::finalize::{
 };
 use kitty_missions::row_witness::{NoWitness, RowWitness};
 use kitty_runtime::id::EventIds;
+use std::path::PathBuf;
 
 /// Checks the work packages, gives them their first status and lanes, and commits them
 #[derive(Debug, Args)]
@@ -29,6 +30,9 @@ pub struct FinalizeTasksArgs {
     /// Another target branch than meta.json says; it is recorded there
     #[arg(long)]
     target_branch: Option<String>,
+    /// The linked worktree that has the mission; for missions of the topology single_branch
+    #[arg(long)]
+    owned_checkout: Option<PathBuf>,
     /// Lets lanes begin with an amended plan although execution has begun
     #[arg(long)]
     refresh_planning_commit: bool,
@@ -44,6 +48,7 @@ pub fn run(invocation: &Invocation, args: &FinalizeTasksArgs) -> Result<Exit, Fa
     let options = FinalizeOptions {
         mission: args.mission.clone(),
         target_branch: args.target_branch.clone(),
+        owned_checkout: args.owned_checkout.clone(),
         refresh_planning_commit: args.refresh_planning_commit,
     };
     if args.validate_only {

@@ -122,7 +122,7 @@ fn tell(
     clean_up: &CleanUp,
 ) {
     let printer = call.invocation.printer;
-    merge_step::name_what_stays(printer, clean_up);
+    merge_step::name_what_stays(printer, merged, clean_up);
     let slug = &merged.mission.slug;
     if args.json {
         let worktrees = clean_up.removed_worktrees.iter();

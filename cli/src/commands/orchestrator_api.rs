@@ -74,7 +74,7 @@ pub fn run(environment: Environment, printer: Printer, words: &[OsString]) -> Ex
             .map_err(|failure| Refusal::new("INTERNAL_ERROR", failure.message))?;
         let call = Answering {
             invocation: &invocation,
-            git: GitProgram::default(),
+            git: invocation.git(),
             ids: EventIds::new(invocation.time.clone()),
             verb: command.verb.name(),
             ended: &ended,

@@ -15,7 +15,6 @@ use kitty_actors::capture::{CaptureError, CapturePorts};
 use kitty_actors::queue::messages::ReconcileHeld;
 use kitty_config::EventSyncMode;
 use kitty_config::policy::DISABLED_MESSAGE;
-use kitty_missions::git::GitProgram;
 use kitty_missions::handle::{self, NamedMission};
 use kitty_missions::project::Project;
 use kitty_missions::status_log;
@@ -309,10 +308,7 @@ fn drafts(
     known: &KnownEvents,
     told: &mut MissionDocument,
 ) -> Vec<EventDraft> {
-    let (git, ids) = (
-        GitProgram::default(),
-        EventIds::new(invocation.time.clone()),
-    );
+    let (git, ids) = (invocation.git(), EventIds::new(invocation.time.clone()));
     let desk = Desk {
         git: &git,
         project,

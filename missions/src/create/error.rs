@@ -197,12 +197,6 @@ pub enum CreateError {
     /// The configuration cannot be understood.
     #[error(transparent)]
     Config(#[from] ConfigProblem),
-    /// The commit of a finished mission was taken back, but not every file.
-    #[error("the mission was taken back, but something is left, look at: {}", left.join(", "))]
-    LeftOver {
-        /// What is left, each with its reason.
-        left: Vec<String>,
-    },
     /// Something failed, and so did taking back what was done before.
     #[error("{cause}; it could not be undone completely, look at: {}", left.join(", "))]
     NotUndone {

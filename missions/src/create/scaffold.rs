@@ -174,19 +174,6 @@ impl Site<'_> {
 }
 
 impl Made {
-    /// Describes a mission directory that was made earlier.
-    pub(super) fn at(tree: PathBuf, around: Vec<PathBuf>) -> Self {
-        Self {
-            tree: Some(tree),
-            around,
-        }
-    }
-
-    /// Returns the directories around the mission's that did not exist before.
-    pub(super) fn around(&self) -> &[PathBuf] {
-        &self.around
-    }
-
     /// Removes what was made and nothing else: a directory that holds anything more stays.
     ///
     /// Returns what could not be removed, each with its reason.

@@ -88,22 +88,6 @@ impl Checkout {
         }
     }
 
-    /// Takes our commit back: the branch, the index for our paths; the files stay.
-    ///
-    /// Returns `false` without doing anything unless the commit is still the tip of the branch that
-    /// is checked out. The branch moves by compare-and-swap, so a commit that somebody adds in this
-    /// moment is never lost.
-    ///
-    /// # Errors
-    /// Those of [`Self::stage`].
-    pub fn take_back(&self, ours: &Committed, paths: &[PathBuf]) -> Result<bool, GitError> {
-        if !self.move_back(ours)? {
-            return Ok(false);
-        }
-        self.unstage(paths)?;
-        Ok(true)
-    }
-
     /// Checks out a branch, making it from HEAD when neither it nor `origin`'s exists.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! Merges, squashes and rebases inside a checkout; a conflict leaves the checkout as it was.
 
 use super::graph::paths;
-use super::program::{Call, quiet};
+use super::program::{Call, literal, quiet};
 use super::{Checkout, GitError, Head};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -92,6 +93,28 @@ impl Checkout {
         all.extend(["--ff-only", "--no-squash"].map(OsString::from));
         all.push(commit.into());
         self.call("move the checkout forward", &all, true).map(drop)
+    }
+
+    /// Records files as another commit has them, the missing ones included, as one new commit.
+    ///
+    /// For worktrees of our own: a failure resets every file.
+    ///
+    /// # Errors
+    /// Those of [`Self::merge`].
+    pub fn restore(
+        &self,
+        commit: &str,
+        paths: &BTreeSet<PathBuf>,
+        message: &str,
+    ) -> Result<Merged, GitError> {
+        let mut all = quiet(["restore", "--quiet", "--staged", "--worktree"]);
+        all.push(format!("--source={commit}").into());
+        all.push("--".into());
+        all.extend(paths.iter().map(|path| literal(path)));
+        self.call("put files back", &all, true)?;
+        let mut all = quiet(["commit", "--quiet", "--message"]);
+        all.push(message.into());
+        self.attempt("squash", &all, "--hard")
     }
 
     /// Checks out a commit without a branch; for worktrees of our own, where nothing is kept.

@@ -24,6 +24,8 @@ const PLAIN_DEADLINE: Duration = Duration::from_secs(30);
 const HOOK_DEADLINE: Duration = Duration::from_secs(120);
 /// How long the rest of git's output is awaited; longer only when a hook left a process behind.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long another writer of a mission's status may take; it may be waiting for the user's hooks.
+const STATUS_LOCK_LIMIT: Duration = Duration::from_secs(30);
 /// How long another git process may hold the index, a reference or the configuration.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// The pause between two tries while another git process holds a lock.
@@ -55,6 +57,7 @@ pub struct GitProgram {
     environment: Option<BTreeMap<OsString, OsString>>,
     plain_deadline: Duration,
     hook_deadline: Duration,
+    status_lock_limit: Duration,
 }
 
 impl Default for GitProgram {
@@ -64,6 +67,7 @@ impl Default for GitProgram {
             environment: None,
             plain_deadline: PLAIN_DEADLINE,
             hook_deadline: HOOK_DEADLINE,
+            status_lock_limit: STATUS_LOCK_LIMIT,
         }
     }
 }
@@ -95,6 +99,20 @@ impl GitProgram {
         self.plain_deadline = plain;
         self.hook_deadline = hooks;
         self
+    }
+
+    /// Changes how long another process may hold the status of a mission, whose lock lies in the git
+    /// directory.
+    #[must_use]
+    pub const fn with_status_lock_limit(mut self, limit: Duration) -> Self {
+        self.status_lock_limit = limit;
+        self
+    }
+
+    /// Returns how long another process may hold the status of a mission.
+    #[must_use]
+    pub const fn status_lock_limit(&self) -> Duration {
+        self.status_lock_limit
     }
 
     /// Runs one call and returns what it printed, also when git reported failure.

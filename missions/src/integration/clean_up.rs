@@ -1,7 +1,7 @@
 //! What goes when a mission is in the target, and what stays.
 
 use super::journal::{Integration, Journal};
-use super::{Ground, IntegrationError};
+use super::{Ground, IntegrationError, status};
 use crate::files::is_plain_directory;
 use crate::git::Worktree;
 use crate::workspace::{lane_branch, lane_path, worktree_at};
@@ -131,6 +131,11 @@ fn delete_branch(
         .any(|known| known.branch.as_deref() == Some(branch));
     if !is_contained(ground, integration, &tip)? {
         done.keep(branch, "it has commits that are not in the target branch");
+    } else if status::is_changed(ground, &tip)? {
+        done.keep(
+            branch,
+            "it changed the status of a mission, which was not taken over",
+        );
     } else if is_checked_out {
         done.keep(branch, "a worktree has it checked out");
     } else {

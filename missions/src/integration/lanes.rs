@@ -1,12 +1,19 @@
 //! The lanes into the mission branch.
 
 use super::tree::Tree;
-use super::{Ground, IntegrationError};
+use super::{Ground, IntegrationError, status};
 use crate::git::{Checkout, Merged};
 use crate::workspace::lane_branch;
 
 /// Merges every lane into the mission branch and returns the mission branch's tip.
-pub(super) fn merge(ground: &Ground, tree: &mut Tree<'_>) -> Result<String, IntegrationError> {
+///
+/// The branches that changed the status of a mission, which is not taken over, are added to
+/// `meddling`.
+pub(super) fn merge(
+    ground: &Ground,
+    tree: &mut Tree<'_>,
+    meddling: &mut Vec<String>,
+) -> Result<String, IntegrationError> {
     let mission = &ground.request.mission_branch;
     let mut tip = match ground.checkout.branch_tip(mission)? {
         Some(tip) => tip,
@@ -18,7 +25,12 @@ pub(super) fn merge(ground: &Ground, tree: &mut Tree<'_>) -> Result<String, Inte
         }
     };
     for lane in &ground.request.lanes {
-        tip = merge_lane(ground, tree, &lane_branch(mission, lane), tip)?;
+        tip = merge_lane(ground, tree, &lane_branch(mission, lane), tip, meddling)?;
+    }
+    if let Some(restored) = status::put_back(ground, tree, mission, &tip)? {
+        ground.advance(mission, &tip, &restored)?;
+        meddling.push(mission.clone());
+        tip = restored;
     }
     Ok(tip)
 }
@@ -28,20 +40,26 @@ fn merge_lane(
     tree: &mut Tree<'_>,
     branch: &str,
     mission_tip: String,
+    meddling: &mut Vec<String>,
 ) -> Result<String, IntegrationError> {
     let checkout = &ground.checkout;
     let mission = ground.request.mission_branch.as_str();
-    let Some(mut lane_tip) = checkout.branch_tip(branch)? else {
+    let Some(branch_tip) = checkout.branch_tip(branch)? else {
         return Err(IntegrationError::NoLane(branch.to_owned()));
     };
-    if checkout.is_ancestor(&lane_tip, &mission_tip)? {
+    if checkout.is_ancestor(&branch_tip, &mission_tip)? {
         return Ok(mission_tip);
+    }
+    let mut lane_tip = branch_tip.clone();
+    if let Some(restored) = status::put_back(ground, tree, branch, &branch_tip)? {
+        meddling.push(branch.to_owned());
+        lane_tip = restored;
     }
     if is_stale(checkout, &lane_tip, &mission_tip)? {
         let message = format!("Merge branch '{mission}' into {branch}");
         let caught_up = tree.at(&lane_tip)?.merge(&mission_tip, &message)?;
         let caught_up = merged(caught_up, mission, branch)?;
-        ground.advance(branch, &lane_tip, &caught_up)?;
+        ground.advance(branch, &branch_tip, &caught_up)?;
         lane_tip = caught_up;
     }
     let new_tip = if checkout.is_ancestor(&mission_tip, &lane_tip)? {

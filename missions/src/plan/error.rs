@@ -3,7 +3,7 @@
 use crate::git::GitError;
 use crate::meta::MetaProblem;
 use crate::row_witness::NotWitnessed;
-use kitty_runtime::lock::LockError;
+use crate::status_writer::StatusError;
 use std::io;
 use std::path::PathBuf;
 
@@ -72,6 +72,24 @@ pub enum PlanError {
         /// The mission's target branch.
         target: String,
     },
+    /// `--owned-checkout` without `--mission`.
+    #[error("--owned-checkout needs the mission: add --mission <slug>")]
+    OwnedMissionNotNamed,
+    /// `--owned-checkout` names something else.
+    #[error(
+        "{} is no checkout of this project's repository: name one that `git worktree list` shows",
+        path.display()
+    )]
+    NotOwned {
+        /// As typed.
+        path: PathBuf,
+    },
+    /// A mission with lanes has its status in the primary checkout.
+    #[error("--owned-checkout is for missions of the topology single_branch, and {slug} is none")]
+    OwnedTopology {
+        /// The mission.
+        slug: String,
+    },
     /// No repository.
     #[error("{} is not in a git repository: run `git init` there and commit", path.display())]
     NotARepository {
@@ -100,9 +118,9 @@ pub enum PlanError {
         /// The reason.
         source: io::Error,
     },
-    /// Another process works on the mission.
+    /// Another process works on the mission, or its status lies elsewhere.
     #[error(transparent)]
-    Busy(#[from] LockError),
+    Status(#[from] StatusError),
     /// The events of the rows could not be stored.
     #[error(transparent)]
     NotWitnessed(#[from] NotWitnessed),
@@ -130,10 +148,14 @@ impl PlanError {
             Self::NoTargetBranch { .. } => "NO_TARGET_BRANCH",
             Self::TopologyNotAvailable { .. } => "TOPOLOGY_NOT_AVAILABLE",
             Self::WrongBranch { .. } => "WRONG_BRANCH",
+            Self::OwnedMissionNotNamed => "MISSION_NOT_NAMED",
+            Self::NotOwned { .. } => "OWNED_CHECKOUT_REFUSED",
+            Self::OwnedTopology { .. } => "OWNED_TOPOLOGY_UNSUPPORTED",
             Self::NotARepository { .. } => "NOT_A_REPOSITORY",
             Self::SpecMissing { .. } => "SPEC_FILE_MISSING",
             Self::Unreadable { .. } | Self::Io { .. } => "FILE_NOT_USABLE",
-            Self::Busy(_) => "MISSION_BUSY",
+            Self::Status(StatusError::Lock(_)) => "MISSION_BUSY",
+            Self::Status(_) => "FILE_NOT_USABLE",
             Self::Git(_) => "GIT_FAILED",
             Self::NotWitnessed(_) => "EVENT_NOT_STORED",
             Self::NotUndone { cause, .. } => cause.code(),

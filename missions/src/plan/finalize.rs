@@ -1,7 +1,7 @@
 //! `finalize-tasks`: makes work packages out of files that people or agents wrote.
 //!
 //! Everything is read and checked first; a refusal changes nothing. Then, under the lock of the
-//! mission's status: the lifecycle rows and the first status of every work package (a commit each),
+//! mission's status: the issue matrix (a commit), the lifecycle rows and the first status of every work package (a commit each),
 //! the acceptance matrix (a commit), the work packages' frontmatter and `lanes.json` (a commit). A
 //! failure puts back what is not committed; a run that was killed is completed by the next one.
 //! A run that finds nothing to do changes nothing.
@@ -9,9 +9,11 @@
 mod answer;
 mod check;
 mod error;
+mod issues;
 mod ownership;
 mod requirements;
 mod tasks_md;
+mod wps;
 mod write;
 
 pub use answer::{
@@ -34,6 +36,7 @@ use crate::work_package::{self, FieldValue};
 use check::{Checked, check};
 use kitty_runtime::time::iso;
 use serde_json::{Map, json};
+use std::path::PathBuf;
 use write::Written;
 
 /// Who the lifecycle rows name.
@@ -46,6 +49,8 @@ pub struct FinalizeOptions {
     pub mission: Option<String>,
     /// `--target-branch`: another target than `meta.json` says; it is recorded there.
     pub target_branch: Option<String>,
+    /// `--owned-checkout`: the linked worktree that has the mission, of topology `single_branch`.
+    pub owned_checkout: Option<PathBuf>,
     /// `--refresh-planning-commit`: lanes begin with an amended plan although execution has begun.
     pub refresh_planning_commit: bool,
 }
@@ -74,7 +79,7 @@ pub fn finalize(
 ) -> Result<Finalized, FinalizeError> {
     let place = find(project, options)?;
     place.require_target()?;
-    let lock = place.lock(tools.filesystem)?;
+    let lock = place.lock()?;
     let checked = check(&place)?;
     let existing = LanesManifest::read(&place.directory);
     let existing = match existing {
@@ -93,6 +98,7 @@ pub fn finalize(
     let mut written = Written::default();
     let mut changes = Changes::new(tools.filesystem);
     let attempt = (|| {
+        write::issue_matrix(&place, &checked, &mut changes, &mut written)?;
         write::status((&place, &lock), &checked, &mut changes, tools, &mut written)?;
         let commit = write::planning_commit(
             &place,
@@ -186,7 +192,11 @@ pub fn validate(
 
 fn find(project: &Project, options: &FinalizeOptions) -> Result<Place, PlanError> {
     let target = options.target_branch.as_deref();
-    Place::find(project, options.mission.as_deref(), target)
+    let mission = options.mission.as_deref();
+    match options.owned_checkout.as_deref() {
+        Some(path) => Place::find_owned(project, path, mission, target),
+        None => Place::find(project, mission, target),
+    }
 }
 
 /// Keeps the lanes that are there when they are the same and nothing was committed since: a second

@@ -1,19 +1,13 @@
 //! The mission that a planning command is about: its directory, its branch, its lock.
 
 use super::PlanError;
-use crate::files::is_plain_directory;
 use crate::git::{Checkout, Head};
+use crate::handle::{self, HandleProblem, NamedMission};
 use crate::meta::MissionMeta;
 use crate::project::{Project, SPECS};
-use kitty_runtime::fs::Filesystem;
+use crate::status_writer::{self, require_plain};
 use kitty_runtime::lock::FileLock;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How long another process may hold the mission's status; longer than hooks may run.
-const LOCK_LIMIT: Duration = Duration::from_secs(150);
-/// The length of the handle that a mission's id begins with.
-const MID8: usize = 8;
 
 /// A mission in the primary checkout.
 #[derive(Debug)]
@@ -45,12 +39,12 @@ impl Place {
         let started_in = project.checkout.as_ref().ok_or_else(not_git)?;
         let checkout = Checkout::discover(started_in.program(), &project.root)?;
         let checkout = checkout.ok_or_else(not_git)?;
-        let slug = resolve(&project.specs(), handle)?;
-        let directory = project.specs().join(&slug);
-        let meta = MissionMeta::read(&directory).map_err(|problem| PlanError::Meta {
-            slug: slug.clone(),
-            problem,
-        })?;
+        let NamedMission {
+            slug,
+            directory,
+            meta,
+        } = named(project, handle)?;
+        require_plain(project, &directory)?;
         if let Some(topology) = &meta.topology
             && topology.contains("coord")
         {
@@ -72,6 +66,28 @@ impl Place {
         })
     }
 
+    /// Finds a mission in the linked worktree that `--owned-checkout` names.
+    ///
+    /// The mission must be named, have the topology `single_branch`, and its branch must be the one
+    /// that is checked out there.
+    pub(super) fn find_owned(
+        project: &Project,
+        path: &Path,
+        handle: Option<&str>,
+        target_override: Option<&str>,
+    ) -> Result<Self, PlanError> {
+        let handle = handle.map(str::trim).filter(|handle| !handle.is_empty());
+        let handle = handle.ok_or(PlanError::OwnedMissionNotNamed)?;
+        let owned = project.owned(path).ok_or_else(|| PlanError::NotOwned {
+            path: path.to_owned(),
+        })?;
+        let place = Self::find(&owned, Some(handle), target_override)?;
+        if place.meta.topology.as_deref() != Some("single_branch") {
+            return Err(PlanError::OwnedTopology { slug: place.slug });
+        }
+        Ok(place)
+    }
+
     /// Refuses unless the primary checkout is on the mission's target branch and has a commit.
     pub(super) fn require_target(&self) -> Result<(), PlanError> {
         let current = match self.checkout.head()? {
@@ -87,20 +103,10 @@ impl Place {
     }
 
     /// Takes the lock that everybody holds who writes the mission's status.
-    pub(super) fn lock(&self, filesystem: &dyn Filesystem) -> Result<FileLock, PlanError> {
-        let directory = self.checkout.common_dir().join("spec-kitty-locks");
-        filesystem
-            .create_dir(&directory)
-            .map_err(|source| PlanError::Io {
-                path: directory.clone(),
-                source,
-            })?;
-        let file = directory.join(format!("{}.status.lock", self.slug));
-        Ok(FileLock::acquire(
-            "the status of the mission",
-            &file,
-            LOCK_LIMIT,
-        )?)
+    pub(super) fn lock(&self) -> Result<FileLock, PlanError> {
+        let lock = status_writer::lock(&self.checkout, &self.slug)?;
+        status_writer::sweep(&self.directory);
+        Ok(lock)
     }
 
     /// A file of the mission, relative to the checkout.
@@ -116,68 +122,38 @@ impl Place {
     }
 }
 
-/// Finds the directory that a handle means: its name, the mission's id, the id's first eight
-/// characters, or the name without them when only one mission has it.
-fn resolve(specs: &Path, handle: Option<&str>) -> Result<String, PlanError> {
-    let available = missions(specs)?;
-    let Some(given) = handle.map(str::trim) else {
+/// Finds the mission that a handle means; without one it must be the only one.
+fn named(project: &Project, given: Option<&str>) -> Result<NamedMission, PlanError> {
+    let available = || match handle::names(&project.specs()) {
+        Ok(available) => Ok(available),
+        Err(problem) => Err(of_handle(problem)),
+    };
+    let Some(given) = given.map(str::trim) else {
+        let available = available()?;
         return match available.as_slice() {
-            [only] => Ok(only.clone()),
+            [only] => handle::find(project, only).map_err(of_handle),
             _ => Err(PlanError::MissionNotNamed { available }),
         };
     };
-    if let Some(exact) = available.iter().find(|name| *name == given) {
-        return Ok(exact.clone());
-    }
-    let found = |matches: &dyn Fn(&str) -> bool| {
-        let mut found = available.iter().filter(|name| matches(name));
-        match (found.next(), found.next()) {
-            (Some(one), None) => Some(one.clone()),
-            _ => None,
-        }
-    };
-    let id = |name: &str| MissionMeta::read(&specs.join(name)).ok()?.mission_id;
-    let by_id = |name: &str| {
-        (given.len() == MID8 || given.len() == 26)
-            && id(name).is_some_and(|id| {
-                id.get(..given.len())
-                    .is_some_and(|start| start.eq_ignore_ascii_case(given))
-            })
-    };
-    let by_human_slug = |name: &str| {
-        name.strip_prefix(given)
-            .and_then(|rest| rest.strip_prefix('-'))
-            .is_some_and(|rest| rest.len() == MID8 && !given.is_empty())
-    };
-    found(&by_id)
-        .or_else(|| found(&by_human_slug))
-        .ok_or_else(|| PlanError::MissionNotFound {
+    match handle::find(project, given) {
+        Err(HandleProblem::NotFound { .. }) => Err(PlanError::MissionNotFound {
             given: given.chars().take(80).collect(),
-            available,
-        })
+            available: available()?,
+        }),
+        found => found.map_err(of_handle),
+    }
 }
 
-/// Lists the directories of missions, by name; links are none.
-fn missions(specs: &Path) -> Result<Vec<String>, PlanError> {
-    let unreadable = |error: std::io::Error| PlanError::Unreadable {
-        path: specs.to_owned(),
-        reason: error.to_string(),
-    };
-    let entries = match std::fs::read_dir(specs) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(unreadable)?;
-        if let Ok(name) = entry.file_name().into_string()
-            && !name.starts_with('.')
-            && is_plain_directory(&entry.path()).unwrap_or(false)
-        {
-            names.push(name);
-        }
+fn of_handle(problem: HandleProblem) -> PlanError {
+    match problem {
+        HandleProblem::NotFound { handle } => PlanError::MissionNotFound {
+            given: handle,
+            available: Vec::new(),
+        },
+        HandleProblem::Unusable { slug, problem } => PlanError::Meta { slug, problem },
+        HandleProblem::Unlistable { path, source } => PlanError::Unreadable {
+            path,
+            reason: source.to_string(),
+        },
     }
-    names.sort();
-    Ok(names)
 }

@@ -183,7 +183,7 @@ pub fn setup_plan(
         };
         return Ok(outcome(&place, standing, Vec::new(), None, tools));
     }
-    let lock = place.lock(tools.filesystem)?;
+    let lock = place.lock()?;
     let mut changes = Changes::new(tools.filesystem);
     match begin_or_end(&place, &lock, &mut changes, tools) {
         Ok((standing, events, committed)) => {

@@ -207,6 +207,12 @@ impl Integrated {
         self
     }
 
+    /// Lists the branches that changed the status of a mission, which was not taken over.
+    #[must_use]
+    pub fn meddling(&self) -> &[String] {
+        self.integrated.meddling()
+    }
+
     /// Pushes, if that is asked for, and removes the lanes' worktrees and branches.
     ///
     /// # Errors

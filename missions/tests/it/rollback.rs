@@ -1,9 +1,8 @@
-//! Failing at every step, and taking a finished creation back.
+//! Failing at every step: everything is as it was.
 
 use crate::faulty::{Fault, FaultyFilesystem};
-use crate::support::{Sandbox, options, with_tools};
-use kitty_missions::create::{CreateError, CreatedMission, MissionOptions, roll_back_commit};
-use kitty_missions::files::WorktreeFilesystem;
+use crate::support::{Sandbox, options};
+use kitty_missions::create::{CreateError, MissionOptions};
 use std::io::ErrorKind;
 
 /// Fails every call in turn; returns how many calls a creation makes.
@@ -17,9 +16,8 @@ fn fail_everywhere(
     for at in 0..200 {
         let filesystem = FaultyFilesystem::new(at, fault);
         match sandbox.create_on(&filesystem, options) {
-            Ok(created) => {
+            Ok(_) => {
                 assert!(!filesystem.was_reached(), "call {at} failed unnoticed");
-                assert!(roll_back(&created));
                 return at;
             }
             Err(error) => {
@@ -31,24 +29,23 @@ fn fail_everywhere(
     panic!("a creation makes fewer calls than that");
 }
 
-fn roll_back(created: &CreatedMission) -> bool {
-    with_tools(&WorktreeFilesystem, |tools| {
-        roll_back_commit(created, tools).unwrap()
-    })
+/// A project in which the user has staged something.
+fn staged() -> Sandbox {
+    let sandbox = Sandbox::project();
+    sandbox.write("staged", "x\n");
+    sandbox.git(&["add", "staged"]);
+    sandbox
 }
 
 #[test]
 fn a_full_disk_at_any_call_leaves_everything_as_it_was() {
-    let sandbox = Sandbox::project();
-    sandbox.write("staged", "x\n");
-    sandbox.git(&["add", "staged"]);
     let once = Fault::Once(ErrorKind::StorageFull);
-    let calls = fail_everywhere(&sandbox, &options("user-auth"), once, |error| {
+    let calls = fail_everywhere(&staged(), &options("user-auth"), once, |error| {
         assert!(matches!(error, CreateError::DiskFull { .. }), "{error}");
         assert!(error.to_string().contains("the disk is full"), "{error}");
     });
     let ever = Fault::FromThenOn(ErrorKind::StorageFull);
-    fail_everywhere(&sandbox, &options("user-auth"), ever, |error| {
+    fail_everywhere(&staged(), &options("user-auth"), ever, |error| {
         assert!(matches!(error, CreateError::DiskFull { .. }), "{error}");
     });
     assert!(calls > 20, "{calls}");
@@ -84,11 +81,9 @@ fn a_git_directory_on_another_file_system_is_no_obstacle() {
 
 #[test]
 fn a_failure_after_the_branch_was_switched_switches_back() {
-    let sandbox = Sandbox::project();
-    sandbox.git(&["branch", "existing"]);
-    sandbox.write("staged", "x\n");
-    sandbox.git(&["add", "staged"]);
     for branch in ["made-for-it", "existing"] {
+        let sandbox = staged();
+        sandbox.git(&["branch", "existing"]);
         let options = MissionOptions {
             start_branch: Some(branch.to_owned()),
             ..options("user-auth")
@@ -119,49 +114,6 @@ fn a_hook_that_fails_the_switch_leaves_the_branch_as_it_was() {
         "{error}"
     );
     assert_eq!(sandbox.state(), before);
-}
-
-#[test]
-fn a_finished_creation_is_taken_back_completely() {
-    let sandbox = Sandbox::project();
-    for start in [None, Some("made-for-it".to_owned())] {
-        let before = sandbox.state();
-        let created = sandbox
-            .create_with(&MissionOptions {
-                start_branch: start,
-                ..options("user-auth")
-            })
-            .unwrap();
-        assert!(roll_back(&created));
-        assert_eq!(sandbox.state(), before);
-    }
-}
-
-#[test]
-fn a_creation_that_others_have_built_on_is_not_taken_back() {
-    let sandbox = Sandbox::project();
-    let created = sandbox.create("user-auth").unwrap();
-    sandbox.git(&["commit", "--quiet", "--allow-empty", "--message", "more"]);
-    let before = sandbox.state();
-    assert!(!roll_back(&created));
-    assert_eq!(sandbox.state(), before);
-    sandbox.git(&["reset", "--quiet", "--soft", "HEAD^"]);
-    sandbox.git(&["switch", "--quiet", "--create", "elsewhere"]);
-    assert!(!roll_back(&created));
-}
-
-#[test]
-fn a_file_that_was_added_to_the_mission_survives_taking_it_back() {
-    let sandbox = Sandbox::project();
-    let created = sandbox.create("user-auth").unwrap();
-    let notes = created.directory.join("research/notes.md");
-    crate::support::write(&notes, "mine");
-    let error = with_tools(&WorktreeFilesystem, |tools| {
-        roll_back_commit(&created, tools).unwrap_err()
-    });
-    assert!(error.to_string().contains("research"), "{error}");
-    assert_eq!(std::fs::read_to_string(&notes).unwrap(), "mine");
-    assert_eq!(sandbox.git(&["rev-list", "--count", "HEAD"]), "1");
 }
 
 #[test]

@@ -172,3 +172,46 @@ fn a_step_that_cannot_be_settled_is_named_by_status_and_doctor_and_kept() {
     assert_eq!(found["held"]["undecided"].as_array().unwrap().len(), 1);
     assert_eq!(inbox.held().unwrap().len(), 1);
 }
+
+/// A mission whose log has rows that no event tells of.
+fn with_rows(count: usize) -> Sandbox {
+    let mut sandbox = Sandbox::empty();
+    sandbox.set(OFF, "1");
+    sandbox.make_repository(&sandbox.repo());
+    sandbox.run(&["config", "set", "sync.max_queue_size", "1000000"]);
+    let created = sandbox.create_mission("demo");
+    let directory = std::path::Path::new(created["feature_dir"].as_str().unwrap());
+    let log = directory.join("status.events.jsonl");
+    let mut text = std::fs::read_to_string(&log).unwrap();
+    for number in 0..count {
+        let wp_id = format!("WP{:02}", number % 40 + 1);
+        let id = format!("01M7XCRBZD{number:016}");
+        let row = match number % 2 {
+            0 => format!(
+                "{{\"actor\": \"o\", \"at\": \"2026-11-21T00:00:00+00:00\", \"delta\": {{\"note\": \"{number}\"}}, \"event_id\": \"{id}\", \"kind\": \"annotation\", \"wp_id\": \"{wp_id}\"}}\n"
+            ),
+            _ => format!(
+                "{{\"actor\": \"o\", \"at\": \"2026-11-21T00:00:00+00:00\", \"event_id\": \"{id}\", \"evidence\": null, \"execution_mode\": \"worktree\", \"force\": true, \"from_lane\": \"planned\", \"mission_slug\": \"demo\", \"policy_metadata\": null, \"reason\": \"r\", \"review_ref\": null, \"to_lane\": \"claimed\", \"wp_id\": \"{wp_id}\"}}\n"
+            ),
+        };
+        text.push_str(&row);
+    }
+    write(&log, text);
+    sandbox
+}
+
+#[test]
+fn ten_times_the_rows_take_ten_times_as_long_to_look_at_and_to_append() {
+    let times = |count: usize| {
+        let sandbox = with_rows(count);
+        [&[][..], &["--all"], &[]].map(|more| {
+            let words = [&["sync", "reconcile", "--json"], more].concat();
+            sandbox.run(&words).expect_code(0).took
+        })
+    };
+    let (few, many) = (times(10_000), times(100_000));
+    for (few, many) in few.iter().zip(&many) {
+        // Quadratic work would take a hundred times as long; starting the program takes the same.
+        assert!(*many < *few * 25, "{few:?} and {many:?}");
+    }
+}

@@ -2,10 +2,15 @@
 
 use super::Peer;
 use crate::support::missions::Mission;
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Sandbox, write};
 use serde_json::{Value, json};
 
 const POLICY: &str = r#"{"orchestrator_id": "o", "orchestrator_version": "1", "agent_family": "a", "approval_mode": "m", "sandbox_mode": "s", "network_mode": "n", "dangerous_flags": []}"#;
+
+const WPS: &str = "work_packages:\n\
+    - {id: WP01, title: Greeting, requirement_refs: [FR-001], owned_files: [src/greeting.py]}\n\
+    - {id: WP02, title: Farewell, subtasks: [T001, T002], plan_concern_refs: [IC-01]}\n\
+    - {id: WP03, title: Facade, dependencies: [WP01, WP02], prompt_file: tasks/WP03-facade.md}\n";
 
 #[test]
 fn python_works_on_a_project_and_a_plan_of_ours() {
@@ -62,10 +67,15 @@ fn python_works_on_a_project_and_a_plan_of_ours() {
 #[test]
 fn both_sides_make_the_same_of_one_set_of_work_packages() {
     let Some(peer) = Peer::cli() else { return };
-    let of = |python: bool| {
+    let of = |python: bool, manifest: bool| {
         let sandbox = Sandbox::new();
         sandbox.git(&["switch", "--quiet", "--create", "work"]);
         let mission = Mission::with_tasks(&sandbox);
+        if manifest {
+            write(&mission.file("wps.yaml"), WPS);
+            mission.change("spec.md", "# Demo", "# Demo\n\nCloses #1163 (see #22).");
+            sandbox.commit_all("List the work packages");
+        }
         let finalize = [
             "agent",
             "mission",
@@ -97,7 +107,11 @@ fn both_sides_make_the_same_of_one_set_of_work_packages() {
             "answer": keys(&answer), "dependencies": answer["dependencies_parsed"],
             "summary": status["missions"][0]["summary"], "problems": status["missions"][0]["problems"],
             "subjects": subjects, "rows": rows,
+            "tasks": mission.read("tasks.md").replace(&mission.slug, "SLUG"),
+            "issues": std::fs::read_to_string(mission.file("issue-matrix.json")).ok(),
         })
     };
-    assert_eq!(of(false), of(true));
+    for manifest in [false, true] {
+        assert_eq!(of(false, manifest), of(true, manifest));
+    }
 }

@@ -193,3 +193,93 @@ fn another_target_branch_is_recorded_with_the_tasks() {
     assert_eq!(meta["target_branch"], "release");
     assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
 }
+
+const WPS: &str = "work_packages:\n\
+    - id: WP01\n  title: Greeting\n  requirement_refs: [FR-001]\n  owned_files: [src/greeting.py]\n\
+    - id: WP02\n  title: Farewell\n  dependencies: [WP01]\n  subtasks: [T001]\n\
+    - id: WP03\n  title: Facade\n  prompt_file: tasks/WP03-facade.md\n  unknown_key: 1\n";
+
+#[test]
+fn a_manifest_says_what_waits_for_what_and_tasks_md_is_made_from_it() {
+    let sandbox = Sandbox::new();
+    let mission = Mission::with_tasks(&sandbox);
+    write(&mission.file("wps.yaml"), WPS);
+    let answer = finalize(&sandbox, &[]).expect_code(0).json();
+    assert_eq!(
+        answer["dependencies_parsed"],
+        json!({"WP01": [], "WP02": ["WP01"], "WP03": []})
+    );
+    let tasks = mission.read("tasks.md");
+    assert!(
+        tasks.contains(
+            "## Work Package WP02: Farewell\n\n**Dependencies**: WP01\n**Subtasks**: T001\n\n---\n"
+        ),
+        "{tasks}"
+    );
+    assert!(
+        mission
+            .read("tasks/WP03-facade.md")
+            .contains("dependencies: []\n")
+    );
+    let committed = answer["files_committed"].as_array().unwrap();
+    let manifest = format!("kitty-specs/{}/wps.yaml", mission.slug);
+    assert!(committed.contains(&json!(manifest)), "{committed:?}");
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
+    let before = Tree::of(&mission.directory);
+    finalize(&sandbox, &[]).expect_code(0);
+    assert_unchanged(&before, &mission.directory);
+}
+
+#[test]
+fn issues_that_the_specification_names_get_a_matrix_once() {
+    let sandbox = Sandbox::new();
+    let mission = Mission::with_tasks(&sandbox);
+    mission.change("spec.md", "# Demo", "# Demo\n\nCloses #1163 (see #22).");
+    sandbox.commit_all("Name the issues");
+    finalize(&sandbox, &[]).expect_code(0);
+    let matrix: Value = serde_json::from_str(&mission.read("issue-matrix.json")).unwrap();
+    assert_eq!(matrix["rows"].as_object().unwrap().len(), 2);
+    mission.change("issue-matrix.json", "\"unknown\"", "\"fixed\"");
+    sandbox.commit_all("Fill it in");
+    finalize(&sandbox, &[]).expect_code(0);
+    assert!(mission.read("issue-matrix.json").contains("\"fixed\""));
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_mission_in_a_worktree_of_its_own_is_finalized_there() {
+    let sandbox = Sandbox::new();
+    sandbox.create_mission("elsewhere");
+    let owned = sandbox.base().join("owned");
+    let place = owned.to_str().unwrap();
+    sandbox.git(&["worktree", "add", "--quiet", "-b", "feature", place]);
+    let of_owned = ["--owned-checkout", place, "--json"];
+    let create = ["agent", "mission", "create", "demo-feature"];
+    let alone = ["--topology", "single_branch"];
+    let created = sandbox.json(&[&create[..], &alone, &of_owned].concat());
+    let mission = Mission {
+        slug: created["mission_slug"].as_str().unwrap().to_owned(),
+        directory: created["feature_dir"].as_str().unwrap().into(),
+    };
+    assert!(mission.directory.starts_with(&owned), "{created}");
+    write(&mission.file("spec.md"), "# Demo\n\n- **FR-001**: greets\n");
+    mission.work_package("WP01", "greeting", "[]", "FR-001");
+    sandbox.git_in(&owned, &["add", "--all"]);
+    sandbox.git_in(&owned, &["commit", "--quiet", "-m", "Plan"]);
+    let before = Tree::of(&sandbox.repo().join("kitty-specs"));
+    let unnamed = finalize(&sandbox, &["--owned-checkout", place]).expect_code(1);
+    assert_eq!(unnamed.json()["code"], "MISSION_NOT_NAMED");
+    let foreign = sandbox.base().to_str().unwrap().to_owned();
+    let here = ["--mission", &mission.slug, "--owned-checkout"];
+    let refused = finalize(&sandbox, &[&here[..], &[&foreign]].concat()).expect_code(1);
+    assert_eq!(refused.json()["code"], "OWNED_CHECKOUT_REFUSED");
+    let answer = finalize(&sandbox, &[&here[..], &[place]].concat());
+    let answer = answer.expect_code(0).json();
+    assert_eq!(answer["bootstrap"]["newly_seeded"], 1, "{answer}");
+    assert_eq!(
+        answer["commit_hash"],
+        sandbox.git(&["rev-parse", "feature"])
+    );
+    assert_eq!(sandbox.git_in(&owned, &["status", "--porcelain"]), "");
+    assert_unchanged(&before, &sandbox.repo().join("kitty-specs"));
+}

@@ -130,9 +130,18 @@ const REFUSALS: &[(&str, Spoil, &str)] = &[
         "spec.md is missing",
     ),
     (
-        "WPS_YAML_NOT_SUPPORTED",
+        "WPS_YAML_UNUSABLE",
         |_, mission| write(&mission.file("wps.yaml"), "{}"),
-        "wps.yaml is not read",
+        "wps.yaml cannot be used: missing field `work_packages`",
+    ),
+    (
+        "WPS_YAML_INCOMPLETE",
+        |_, mission| {
+            let one =
+                "work_packages: [{id: WP01, title: x}, {id: WP02, title: y}, {id: WP04, title: z}]";
+            write(&mission.file("wps.yaml"), one);
+        },
+        "no entry for WP03, no file for WP04",
     ),
     (
         "STATUS_LOG_UNUSABLE",

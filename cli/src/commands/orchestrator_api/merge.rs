@@ -43,7 +43,7 @@ fn finish(call: &Answering<'_>, args: &MergeMissionArgs, merged: &Integrated, st
     let told = Told::about_mission(&args.of.mission).merging_into(Some(&merged.target));
     let outcome = match merged.finish(args.push) {
         Ok(clean_up) => {
-            merge_step::name_what_stays(call.invocation.printer, &clean_up);
+            merge_step::name_what_stays(call.invocation.printer, merged, &clean_up);
             let data = Data::numbered(&merged.mission, Some(merged.number))
                 .with("merged", &true)
                 .with("target_branch", &merged.target)

@@ -76,6 +76,15 @@ pub fn of_call(error: &WorkflowError, desk: &Desk<'_>, told: &Told<'_>) -> Refus
     refusal
 }
 
+/// Gives a refusal the code that `append-history` has for what could not be written.
+#[must_use]
+pub fn of_history(mut refusal: Refusal) -> Refusal {
+    if refusal.code == "SAFE_COMMIT_GENERIC" {
+        refusal.code = "HISTORY_COMMIT_FAILED";
+    }
+    refusal
+}
+
 /// Refuses with the message alone.
 #[must_use]
 pub fn of(error: &WorkflowError, next: Option<&str>) -> Refusal {

@@ -144,9 +144,11 @@ fn append_history(call: &Answering<'_>, args: &AppendHistoryArgs) -> Result<(), 
     optional_policy(&package.of)?;
     let (typed, wp_id) = (package.of.mission.as_str(), package.wp.as_str());
     let told = Told::about(typed, wp_id);
-    let entry = call.desk_for(&told, |desk| {
-        workflow::append_history(desk, (typed, wp_id), &args.by.actor, &args.note)
-    })?;
+    let entry = call
+        .desk_for(&told, |desk| {
+            workflow::append_history(desk, (typed, wp_id), &args.by.actor, &args.note)
+        })
+        .map_err(refusals::of_history)?;
     // The id is stored nowhere; orchestrators print it.
     let entry_id = format!("hist-{}", Uuid::new_v4().simple());
     let data = Data::about(&entry.mission)

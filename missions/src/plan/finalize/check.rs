@@ -1,9 +1,11 @@
 //! Reads and checks everything before anything is written.
 
 use super::FinalizeError;
+use super::issues;
 use super::ownership::{self, Owned, common_place, inferred_files, inferred_kind};
 use super::requirements::{Requirements, references};
 use super::tasks_md::{self, Section};
+use super::wps::{Entry, Manifest};
 use crate::dependency_graph::{DependencyGraph, GraphProblem};
 use crate::lane::Lane;
 use crate::plan::PlanError;
@@ -29,6 +31,10 @@ pub(super) struct Checked {
     pub(super) graph: DependencyGraph,
     /// Every functional requirement of the specification.
     pub(super) functional: Vec<String>,
+    /// The issue matrix that belongs to the specification.
+    pub(super) issue_matrix: Option<String>,
+    /// `tasks.md`, when it is made from `wps.yaml`.
+    pub(super) tasks_md: Option<String>,
     /// The text of the status log.
     pub(super) log: String,
     /// Whether a work package was ever worked on, or is canceled.
@@ -64,14 +70,11 @@ struct Source {
 }
 
 pub(super) fn check(place: &Place) -> Result<Checked, FinalizeError> {
-    let manifest = place.directory.join("wps.yaml");
-    if manifest.symlink_metadata().is_ok() {
-        return Err(FinalizeError::Manifest { path: manifest });
-    }
+    let manifest = Manifest::read(&place.directory)?;
     let spec_file = place.directory.join("spec.md");
     let spec = read(&spec_file)?.ok_or(PlanError::SpecMissing { path: spec_file })?;
     let sources = sources(place)?;
-    let (dependencies, refs) = declared(place, &sources)?;
+    let (dependencies, refs) = declared(place, &sources, manifest.as_ref())?;
     known(&dependencies)?;
     let requirements = Requirements::read(&spec);
     if let Some(mismatch) = requirements.mismatch(&refs) {
@@ -82,7 +85,8 @@ pub(super) fn check(place: &Place) -> Result<Checked, FinalizeError> {
     let snapshot = reduce(&parsed);
     let canceled = |wp_id: &str| is_canceled(&snapshot, wp_id);
     let graph = eligible(&dependencies, &canceled)?;
-    let mut warnings = Vec::new();
+    let concerns = manifest.as_ref().map(Manifest::warnings);
+    let mut warnings = concerns.unwrap_or_default();
     let mut packages = BTreeMap::new();
     let mut owning_nothing = Vec::new();
     for (wp_id, source) in &sources {
@@ -130,6 +134,8 @@ pub(super) fn check(place: &Place) -> Result<Checked, FinalizeError> {
     let begun = |lane: Lane| !BEFORE_EXECUTION.contains(&lane);
     Ok(Checked {
         functional: requirements.functional(),
+        issue_matrix: issues::matrix(&spec),
+        tasks_md: manifest.map(|manifest| manifest.tasks_md(&place.slug)),
         requirement_warnings: requirements.warnings(&spec),
         ownership_warnings: warnings,
         execution_has_begun: parsed
@@ -206,11 +212,16 @@ fn sources(place: &Place) -> Result<BTreeMap<String, Source>, FinalizeError> {
 
 type ByPackage = BTreeMap<String, Vec<String>>;
 
-/// Returns dependencies and requirements: what a frontmatter says wins, else `tasks.md`.
+/// Returns dependencies and requirements: what `wps.yaml` says of dependencies counts, without it what
+/// a frontmatter says, else `tasks.md`.
 fn declared(
     place: &Place,
     sources: &BTreeMap<String, Source>,
+    manifest: Option<&Manifest>,
 ) -> Result<(ByPackage, ByPackage), FinalizeError> {
+    if let Some(manifest) = manifest {
+        return declared_in(manifest, sources);
+    }
     let mut sections: BTreeMap<String, Section> = BTreeMap::new();
     if let Some(text) = read(&place.directory.join("tasks.md"))? {
         sections = tasks_md::sections(&text);
@@ -237,6 +248,34 @@ fn declared(
             wp_id.clone(),
             first(references(&own), section.requirement_refs),
         );
+    }
+    Ok((dependencies, refs))
+}
+
+/// The same of a mission with a `wps.yaml`, from which `tasks.md` is made.
+fn declared_in(
+    manifest: &Manifest,
+    sources: &BTreeMap<String, Source>,
+) -> Result<(ByPackage, ByPackage), FinalizeError> {
+    let has_no_file = |id: &&String| !sources.contains_key(*id);
+    let extra: Vec<String> = manifest.ids().filter(has_no_file).cloned().collect();
+    let has_no_entry = |id: &&String| manifest.entry(id).is_none();
+    let missing: Vec<String> = sources.keys().filter(has_no_entry).cloned().collect();
+    if !(missing.is_empty() && extra.is_empty()) {
+        return Err(FinalizeError::ManifestCoverage { missing, extra });
+    }
+    let (mut dependencies, mut refs) = (BTreeMap::new(), BTreeMap::new());
+    for (wp_id, source) in sources {
+        let entry = manifest.entry(wp_id);
+        let of_entry = |list: fn(&Entry) -> &Vec<String>| entry.map(list).cloned();
+        let needs = of_entry(|entry| &entry.dependencies).unwrap_or_default();
+        dependencies.insert(wp_id.clone(), needs);
+        let mut own = references(&source.front.requirement_refs.join(" "));
+        if own.is_empty() {
+            let listed = of_entry(|entry| &entry.requirement_refs).unwrap_or_default();
+            own = references(&listed.join(" "));
+        }
+        refs.insert(wp_id.clone(), own);
     }
     Ok((dependencies, refs))
 }

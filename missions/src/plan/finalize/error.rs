@@ -34,14 +34,25 @@ pub enum FinalizeError {
         /// The other's.
         other: String,
     },
-    /// The project plans in a file that this release does not read.
-    #[error(
-        "{} is not read by this release: put dependencies and requirements into the frontmatter of the work packages and remove the file",
-        path.display()
-    )]
+    /// `wps.yaml` is no list of work packages.
+    #[error("{} cannot be used: {reason}", path.display())]
     Manifest {
         /// The file.
         path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+    /// `wps.yaml` and the files are about different work packages.
+    #[error(
+        "wps.yaml and the work package files do not match{}{}: list each file in wps.yaml",
+        listed("no entry for", missing),
+        listed("no file for", extra)
+    )]
+    ManifestCoverage {
+        /// Work packages without an entry.
+        missing: Vec<String>,
+        /// Entries without a file.
+        extra: Vec<String>,
     },
     /// `tasks.md` and the files are about different work packages.
     #[error(
@@ -115,7 +126,8 @@ impl FinalizeError {
             Self::Plan(error) => error.code(),
             Self::NoWorkPackages { .. } => "NO_WORK_PACKAGES",
             Self::WorkPackage(_) | Self::Twice { .. } => "WORK_PACKAGE_UNUSABLE",
-            Self::Manifest { .. } => "WPS_YAML_NOT_SUPPORTED",
+            Self::Manifest { .. } => "WPS_YAML_UNUSABLE",
+            Self::ManifestCoverage { .. } => "WPS_YAML_INCOMPLETE",
             Self::Coverage { .. } => "TASKS_MD_INCOMPLETE",
             Self::Requirements(_) => "REQUIREMENT_MAPPING_FAILED",
             Self::Dependencies(GraphProblem::Cycle(_)) => "DEPENDENCY_CYCLE",

@@ -2,7 +2,7 @@
 
 use super::answer::{BranchCommit, PlanningCommit, TargetOverride};
 use super::check::{Checked, Package};
-use super::{ACTOR, FinalizeError, FinalizeOptions};
+use super::{ACTOR, FinalizeError, FinalizeOptions, issues, wps};
 use crate::create::Tools;
 use crate::git::Committed;
 use crate::lane::Lane;
@@ -183,7 +183,8 @@ pub(super) fn status(
         changes.keep();
         written.seeded.push(row);
     }
-    Ok(())
+    // A run that was killed between the two files left this one behind the log.
+    changes.write(&status_file, &status_json(place, &log))
 }
 
 fn status_json(place: &Place, log: &str) -> String {
@@ -242,6 +243,31 @@ fn lifecycle_rows(place: &Place, checked: &Checked, tools: &Tools<'_>) -> Vec<Li
     }
     rows.extend(phase(Phase::TasksCompleted(checked.packages.len())));
     rows
+}
+
+/// Writes the issue matrix unless there is one, and commits it.
+pub(super) fn issue_matrix(
+    place: &Place,
+    checked: &Checked,
+    changes: &mut Changes<'_>,
+    written: &mut Written,
+) -> Result<(), PlanError> {
+    let Some(text) = &checked.issue_matrix else {
+        return Ok(());
+    };
+    let is_there = |name: &str| place.directory.join(name).symlink_metadata().is_ok();
+    let file = place.directory.join(issues::FILE_NAME);
+    if is_there(issues::FORMER_NAME) || is_there(issues::FILE_NAME) {
+        return Ok(());
+    }
+    changes.write(&file, text)?;
+    let message = format!("chore: update issue-matrix for {}", place.slug);
+    let made = place
+        .checkout
+        .record(&[place.in_checkout(&file)], &message)?;
+    written.commits.extend(made);
+    changes.keep_file(&file);
+    Ok(())
 }
 
 /// Writes the acceptance matrix unless there is one, and commits it.
@@ -329,6 +355,9 @@ pub(super) fn tasks(
             changes.write(&package.path, text)?;
         }
     }
+    if let Some(text) = &checked.tasks_md {
+        changes.write(&place.directory.join("tasks.md"), text)?;
+    }
     changes.write(
         &place.directory.join(lanes_manifest::FILE_NAME),
         &lanes.print(),
@@ -389,9 +418,10 @@ fn artifacts(place: &Place) -> Result<Vec<PathBuf>, PlanError> {
         status_log::FILE_NAME,
         snapshot::FILE_NAME,
         "tasks.md",
+        wps::FILE_NAME,
         meta::FILE_NAME,
         MATRIX,
-        "issue-matrix.json",
+        issues::FILE_NAME,
     ]
     .map(|name| place.directory.join(name))
     .to_vec();
