@@ -13,13 +13,13 @@ use kitty_runtime::consent::Consent;
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::inbox::{AppendError, Held, Inbox, Reconciled};
 use kitty_runtime::lease::{OwnerLease, recorded_owner};
-use kitty_runtime::owner::{OwnerPorts, Retired, Scope, ScopeOwner, SledFactory, now_ms};
+use kitty_runtime::owner::{BodySelection, Ingested, OwnerPorts, Retired, Scope, ScopeOwner, SledFactory, now_ms};
 use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};
 use kitty_runtime::snapshot::{self, Found, ScopeSummary};
 use messages::{
     AppendEvents, BeginWork, CompleteCommand, Explain, FinishWork, GetBacklog, GetConsent,
-    GetTarget, HoldEvents, NextBatch, OpenCommands, QueueError, ReconcileHeld, RecordAttempt,
-    RecordOutcome, SettleHeld, WorkBegun,
+    GetTarget, HoldEvents, Ingest, NextBatch, NextBodies, NoteBodies, OpenCommands, QueueError,
+    ReconcileHeld, RecordAttempt, RecordBodies, RecordOutcome, SettleHeld, WorkBegun,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -267,6 +267,21 @@ answers! {
     };
     RecordOutcome => (), |queue, ask| {
         Ok(queue.owner()?.record_outcomes(&ask.target, ask.outcomes, ask.settled)?)
+    };
+    NextBodies => BodySelection, |queue, ask| {
+        if queue.consent() == Consent::Refused {
+            return Err(QueueError::OptedOut);
+        }
+        Ok(queue.owner()?.select_bodies(&ask.target, ask.from, ask.limits, ask.insist)?)
+    };
+    RecordBodies => (), |queue, ask| Ok(queue.owner()?.record_bodies(&ask.target, ask.outcomes)?);
+    NoteBodies => (), |queue, ask| {
+        Ok(queue.owner()?.note_bodies(&ask.target, ask.not_before_ms, ask.rest_until_ms)?)
+    };
+    Ingest => Ingested, |queue, _ask| {
+        let waits = queue.inbox.tally()?.records > 0;
+        let owner = queue.owner()?;
+        Ok(if waits { owner.ingest()? } else { Ingested::default() })
     };
     RecordAttempt => (), |queue, ask| Ok(queue.owner()?.record_attempt(&ask.target, ask.attempt)?);
     GetConsent => Consent, |queue, _ask| Ok(queue.consent());

@@ -372,6 +372,12 @@ impl ScopePaths {
         self.directory.join("consent.json")
     }
 
+    /// `dossiers/`, what was last told of the artifacts of each mission.
+    #[must_use]
+    pub fn dossiers(&self) -> PathBuf {
+        self.directory.join("dossiers")
+    }
+
     /// `status.json`, what the last owner knew.
     #[must_use]
     pub fn status(&self) -> PathBuf {
