@@ -372,10 +372,10 @@ impl ScopePaths {
         self.directory.join("consent.json")
     }
 
-    /// `dossiers/`, what was last told of the artifacts of each mission.
+    /// A file of `dossiers/`, where is kept what was last told of the artifacts of a mission.
     #[must_use]
-    pub fn dossiers(&self) -> PathBuf {
-        self.directory.join("dossiers")
+    pub fn dossier(&self, name: &str) -> PathBuf {
+        self.directory.join("dossiers").join(name)
     }
 
     /// `status.json`, what the last owner knew.
