@@ -183,6 +183,11 @@ pub struct NoteBodies {
     pub rest_until_ms: Option<u64>,
 }
 
+/// Asks whether the queue takes more bodies; needs no lease and reads no journal.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<bool, QueueError>")]
+pub struct RoomForBodies;
+
 /// Moves what came into the inbox since the work began into the journal; needs the lease.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Ingested, QueueError>")]

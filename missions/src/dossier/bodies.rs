@@ -51,6 +51,21 @@ pub enum SkipReason {
     ProjectNotConsented,
 }
 
+impl SkipReason {
+    /// Tells whether the same content may be taken the next time.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::DeletedAfterScan
+                | Self::ReadError(_)
+                | Self::ContentHashMismatch
+                | Self::QueueFull
+                | Self::ProjectNotConsented
+        )
+    }
+}
+
 impl fmt::Display for SkipReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -92,10 +107,13 @@ pub fn bodies<'d>(
     changed: &'d [String],
 ) -> impl Iterator<Item = Prepared> + 'd {
     dossier.artifacts.iter().map(move |artifact| {
-        let task = match prepare(dossier, artifact, directory, build_id) {
-            Ok(_) if !changed.contains(&artifact.path) => Err(SkipReason::AlreadyInQueue),
-            other => other,
-        };
+        let task = admitted(artifact).and_then(|hash| {
+            // Its content was read when it was captured; it is not read again.
+            if !changed.contains(&artifact.path) {
+                return Err(SkipReason::AlreadyInQueue);
+            }
+            task(dossier, artifact, hash, directory, build_id)
+        });
         Prepared {
             path: artifact.path.clone(),
             task,
@@ -103,12 +121,8 @@ pub fn bodies<'d>(
     })
 }
 
-fn prepare(
-    dossier: &Dossier,
-    artifact: &Artifact,
-    directory: &Path,
-    build_id: &str,
-) -> Result<BodyTask, SkipReason> {
+/// Returns the hash of an artifact that is uploaded, as far as its name and its size decide.
+fn admitted(artifact: &Artifact) -> Result<&str, SkipReason> {
     let path = &artifact.path;
     let hash = artifact
         .content
@@ -125,11 +139,23 @@ fn prepare(
     if artifact.size > LARGEST {
         return Err(SkipReason::Oversized(artifact.size));
     }
+    Ok(hash)
+}
+
+/// Reads the content of an artifact, if it is still the one that was indexed.
+fn task(
+    dossier: &Dossier,
+    artifact: &Artifact,
+    hash: &str,
+    directory: &Path,
+    build_id: &str,
+) -> Result<BodyTask, SkipReason> {
+    let path = &artifact.path;
     let bytes = fs::read(directory.join(path)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => SkipReason::DeletedAfterScan,
         _ => SkipReason::ReadError(error.to_string()),
     })?;
-    if BodyTask::hash_of(&bytes) != *hash {
+    if BodyTask::hash_of(&bytes) != hash {
         return Err(SkipReason::ContentHashMismatch);
     }
     let content = String::from_utf8(bytes).map_err(|_| SkipReason::NotValidUtf8)?;
@@ -141,7 +167,7 @@ fn prepare(
         artifact_path: path.clone(),
         build_id: Some(build_id.to_owned()),
         content_body: content,
-        content_hash: hash.clone(),
+        content_hash: hash.to_owned(),
         hash_algorithm: "sha256".to_owned(),
         manifest_version: namespace.manifest_version,
         mission_slug: namespace.mission_slug,

@@ -65,6 +65,11 @@ impl Told {
         format!("{}.json", hex::encode(&hasher.finalize()[..16]))
     }
 
+    /// Forgets an artifact, so that it is told of again.
+    pub fn forget(&mut self, path: &str) {
+        self.artifacts.remove(path);
+    }
+
     /// Reads what was told; `None` when nothing was, or the file cannot be used.
     #[must_use]
     pub fn read(filesystem: &dyn Filesystem, path: &Path) -> Option<Self> {

@@ -35,6 +35,7 @@ use check::{Checked, check};
 use kitty_runtime::time::iso;
 use serde_json::{Map, json};
 use write::Written;
+use std::path::PathBuf;
 
 /// Who the lifecycle rows name.
 const ACTOR: &str = "spec-kitty agent mission finalize-tasks";
@@ -61,6 +62,8 @@ pub struct Finalized {
     pub seeded: Vec<Transition<'static>>,
     /// Every commit of this run, the oldest first.
     pub commits: Vec<Committed>,
+    /// The mission's directory.
+    pub directory: PathBuf,
 }
 
 /// Checks, seeds and commits the work packages of a mission.
@@ -123,6 +126,7 @@ pub fn finalize(
         events: written.events,
         seeded: written.seeded,
         commits: written.commits,
+        directory: place.directory.clone(),
     })
 }
 
