@@ -12,4 +12,4 @@ mod report;
 mod window;
 pub mod wire;
 
-pub use report::{BodiesReport, Blocked, BlockedBy, DrainReport, Failure};
+pub use report::{Blocked, BlockedBy, BodiesReport, DrainReport, Failure};

@@ -13,7 +13,9 @@ use kitty_runtime::consent::Consent;
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::inbox::{AppendError, Held, Inbox, Reconciled};
 use kitty_runtime::lease::{OwnerLease, recorded_owner};
-use kitty_runtime::owner::{BodySelection, Ingested, OwnerPorts, Retired, Scope, ScopeOwner, SledFactory, now_ms};
+use kitty_runtime::owner::{
+    BodySelection, Ingested, OwnerPorts, Retired, Scope, ScopeOwner, SledFactory, now_ms,
+};
 use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};
 use kitty_runtime::snapshot::{self, Found, ScopeSummary};
 use kitty_runtime::status_file::StatusFile;

@@ -90,7 +90,7 @@ pub fn write<T, E>(
             let directory = directory(&done);
             let told = dossier_step::tell(invocation, &hosted, project, &identity, &directory);
             if told.await || has_rows {
-            final_sync(invocation, &settings, &hosted, identity.project_uuid).await;
+                final_sync(invocation, &settings, &hosted, identity.project_uuid).await;
             }
         }
         hosted.shut_down().await;

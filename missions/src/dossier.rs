@@ -51,7 +51,9 @@ impl Namespace {
     pub fn of(project: ProjectUuid, mission: &NamedMission) -> Self {
         let or = |text: &Option<String>, usual: &str| {
             let said = text.as_deref().map(str::trim);
-            said.filter(|text| !text.is_empty()).unwrap_or(usual).to_owned()
+            said.filter(|text| !text.is_empty())
+                .unwrap_or(usual)
+                .to_owned()
         };
         let mission_type = or(&mission.meta.mission_type, USUAL_TYPE);
         Self {

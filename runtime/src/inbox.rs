@@ -262,7 +262,10 @@ fn parse_name(name: String) -> Option<InboxFile> {
 
 /// Returns how many records of a file are bodies, as its name says.
 fn bodies_of(name: &str) -> u32 {
-    let bodies = name.rsplit('-').nth(1).and_then(|part| part.strip_prefix('b'));
+    let bodies = name
+        .rsplit('-')
+        .nth(1)
+        .and_then(|part| part.strip_prefix('b'));
     // The random part of other names may begin with the same letter; it has sixteen digits.
     bodies
         .filter(|digits| digits.len() < 15)

@@ -9,7 +9,7 @@ use crate::id::EventId;
 use crate::inbox::Inbox;
 use crate::journal::{Cursor, JournalView, Slab, SlabEntry};
 use crate::mailbox::{Attempt, BodiesRow, TargetRow};
-use crate::outcome::{DeliveryState, OutcomeDetail, OutcomeRecord, StateCounts};
+use crate::outcome::{DeliveryState, OutcomeDetail, OutcomeRecord, Retry, StateCounts};
 use crate::owner::{Scope, TargetAnswer};
 use crate::record::{CaptureScope, Piece, RecordKind, identity, pieces};
 use crate::status_file::{DamageReport, StatusFile};
@@ -206,13 +206,31 @@ fn summarise_target(
     }
 }
 
+/// What a target answered for one record.
+#[derive(Debug, Clone)]
+struct Answer {
+    state: DeliveryState,
+    detail: Option<OutcomeDetail>,
+    retry: Option<Retry>,
+}
+
+impl Answer {
+    const fn new(state: DeliveryState) -> Self {
+        Self {
+            state,
+            detail: None,
+            retry: None,
+        }
+    }
+}
+
 /// The whole journal, read from the beginning.
 #[derive(Debug, Default)]
 struct Replay {
     events: BTreeMap<u64, (u64, CaptureScope)>,
     bodies: BTreeMap<u64, CaptureScope>,
     ids: HashMap<String, u64>,
-    targets: BTreeMap<DeliveryTarget, BTreeMap<u64, (DeliveryState, Option<OutcomeDetail>)>>,
+    targets: BTreeMap<DeliveryTarget, BTreeMap<u64, Answer>>,
     damage: Vec<String>,
 }
 
@@ -255,11 +273,16 @@ impl Replay {
                 };
                 let states = self.targets.entry(record.target.clone()).or_default();
                 for (sequence, state) in record.states() {
-                    states.insert(sequence, (state, None));
+                    states.insert(sequence, Answer::new(state));
                 }
                 for (sequence, detail) in record.details {
-                    if let Some(state) = states.get_mut(&sequence) {
-                        state.1 = Some(detail);
+                    if let Some(answer) = states.get_mut(&sequence) {
+                        answer.detail = Some(detail);
+                    }
+                }
+                for (sequence, retry) in record.retries {
+                    if let Some(answer) = states.get_mut(&sequence) {
+                        answer.retry = Some(retry);
                     }
                 }
             }
@@ -271,7 +294,7 @@ impl Replay {
         let states = self.targets.get(target);
         states
             .and_then(|states| states.get(&sequence))
-            .map_or(DeliveryState::Queued, |(state, _)| *state)
+            .map_or(DeliveryState::Queued, |answer| answer.state)
     }
 
     fn summary(&self, view: &JournalView) -> ScopeSummary {
@@ -304,9 +327,11 @@ impl Replay {
                 let state = self.state(target, *sequence);
                 row.bodies.counts.shift(DeliveryState::Queued, state);
             }
-            summary
-                .targets
-                .push(summarise_target(row, oldest, (summary.events, summary.bodies)));
+            summary.targets.push(summarise_target(
+                row,
+                oldest,
+                (summary.events, summary.bodies),
+            ));
         }
         summary
     }
@@ -345,9 +370,9 @@ pub fn find(filesystem: &SharedFilesystem, scope: &Scope, id: &str) -> io::Resul
                 continue;
             }
             // A body may be stored once for each account; the last one is the one that is asked about.
-            let is_new = found.as_ref().is_none_or(|found| {
-                entry.kind == RecordKind::Body && found.scope != entry.scope
-            });
+            let is_new = found
+                .as_ref()
+                .is_none_or(|found| entry.kind == RecordKind::Body && found.scope != entry.scope);
             if is_new && slab.id(entry) == id {
                 found = Some(Found {
                     kind: entry.kind,
@@ -366,14 +391,13 @@ pub fn find(filesystem: &SharedFilesystem, scope: &Scope, id: &str) -> io::Resul
     };
     let sequence = found.sequence.expect("records of the journal have one");
     for (target, states) in replay.targets {
-        let (state, detail) = states
-            .get(&sequence)
-            .cloned()
-            .unwrap_or((DeliveryState::Queued, None));
+        let answer = states.get(&sequence).cloned();
+        let answer = answer.unwrap_or_else(|| Answer::new(DeliveryState::Queued));
         found.answers.push(TargetAnswer {
             target,
-            state,
-            detail,
+            state: answer.state,
+            detail: answer.detail,
+            retry: answer.retry,
         });
     }
     Ok(Some(found))

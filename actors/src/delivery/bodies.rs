@@ -265,7 +265,11 @@ impl<'a> Bodies<'a> {
         if self.token.is_none() && !self.refresh().await? {
             return Ok(());
         }
-        let answers = join_all(uploads.iter().map(|(_, task, gated)| self.upload(task, gated)));
+        let answers = join_all(
+            uploads
+                .iter()
+                .map(|(_, task, gated)| self.upload(task, gated)),
+        );
         let answers = answers.await;
         let expired = answers.iter().any(is_unauthorized);
         for ((body, task, gated), answer) in uploads.into_iter().zip(answers) {

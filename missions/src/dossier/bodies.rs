@@ -133,7 +133,11 @@ fn admitted(artifact: &Artifact) -> Result<&str, SkipReason> {
     }
     let format = extension(path);
     if !FORMATS.contains(&format.to_lowercase().as_str()) {
-        let named = if format.is_empty() { "(no extension)" } else { format };
+        let named = if format.is_empty() {
+            "(no extension)"
+        } else {
+            format
+        };
         return Err(SkipReason::UnsupportedFormat(named.to_owned()));
     }
     if artifact.size > LARGEST {
@@ -179,7 +183,9 @@ fn task(
 
 fn is_supported(path: &str) -> bool {
     FILES.contains(&path)
-        || DIRECTORIES.iter().any(|directory| path.starts_with(directory))
+        || DIRECTORIES
+            .iter()
+            .any(|directory| path.starts_with(directory))
         || is_work_package(path)
 }
 

@@ -7,7 +7,10 @@ use ArtifactClass::{Evidence, Input, Output, Policy, Runtime, Workflow};
 /// Returns the class of an artifact: by the list of expected ones, else by its name.
 pub(super) fn class_of(path: &str, manifest: Option<&Manifest>) -> ArtifactClass {
     let listed = manifest.and_then(|manifest| find(manifest, path));
-    listed.map_or_else(|| class_by_name(&file_name(path).to_lowercase()), |it| it.class)
+    listed.map_or_else(
+        || class_by_name(&file_name(path).to_lowercase()),
+        |it| it.class,
+    )
 }
 
 /// Returns the stable name of an artifact: that of the list, else one made of its file name.
@@ -59,7 +62,15 @@ fn class_by_name(name: &str) -> ArtifactClass {
         _ if name.starts_with("wp") && name.ends_with(".md") => Workflow,
         "research.md" | "analysis-report.md" => Evidence,
         _ if has(&["test", "gap-analysis", "log"]) => Evidence,
-        _ if has(&["requirements", "constraints", "architecture-decision", "adr"]) => Policy,
+        _ if has(&[
+            "requirements",
+            "constraints",
+            "architecture-decision",
+            "adr",
+        ]) =>
+        {
+            Policy
+        }
         _ if has(&["implementation", "code", "findings", "report"]) => Output,
         _ if has(&["generated", "cache"]) => Runtime,
         _ => Output,
@@ -78,7 +89,11 @@ mod tests {
             ("plan.md", Output, "output.plan.main"),
             ("tasks/WP01-a.md", Output, "artifact.wp01-a"),
             ("checklists/spec.md", Input, "input.spec.main"),
-            ("research/Test_Notes v2.md", Evidence, "artifact.test-notes-v2"),
+            (
+                "research/Test_Notes v2.md",
+                Evidence,
+                "artifact.test-notes-v2",
+            ),
             ("contracts/api.yaml", Output, "artifact.api"),
             ("adr-0001.md", Policy, "artifact.adr-0001"),
             ("cache.json", Runtime, "artifact.cache"),

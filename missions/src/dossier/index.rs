@@ -21,11 +21,7 @@ impl Dossier {
     ///
     /// # Errors
     /// The operating system's, when the directory itself cannot be read.
-    pub fn index(
-        directory: &Path,
-        namespace: Namespace,
-        step: Option<&str>,
-    ) -> io::Result<Self> {
+    pub fn index(directory: &Path, namespace: Namespace, step: Option<&str>) -> io::Result<Self> {
         let manifest = Manifest::of(&namespace.mission_type);
         let mut files = Vec::new();
         let mut walk = Walk {
@@ -200,7 +196,11 @@ mod tests {
             std::os::unix::fs::symlink(target, mission.join(link)).unwrap();
         }
         let dossier = Dossier::index(&mission, namespace(), None).unwrap();
-        let paths: Vec<&str> = dossier.artifacts.iter().map(|it| it.path.as_str()).collect();
+        let paths: Vec<&str> = dossier
+            .artifacts
+            .iter()
+            .map(|it| it.path.as_str())
+            .collect();
         assert_eq!(paths, ["inside.md", "spec.md", "tasks/WP01.md"]);
         assert_eq!(dossier.artifacts[1].size, 7);
     }
@@ -226,7 +226,10 @@ mod tests {
         write(&place.path().join("tasks/WP01-a.md"), "x");
         let missing = |step| {
             let dossier = Dossier::index(place.path(), namespace(), Some(step)).unwrap();
-            let missing = dossier.artifacts.into_iter().filter(|it| it.content.is_err());
+            let missing = dossier
+                .artifacts
+                .into_iter()
+                .filter(|it| it.content.is_err());
             missing.map(|it| it.path).collect::<Vec<_>>()
         };
         assert_eq!(missing("specify"), ["spec.md"]);

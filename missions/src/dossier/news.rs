@@ -99,7 +99,9 @@ impl Telling<'_> {
     fn artifacts(&self) -> (Vec<EventDraft>, Vec<String>) {
         let (mut drafts, mut changed) = (Vec::new(), Vec::new());
         // A name that has changed in any part is told of in whole.
-        let last = self.last.filter(|last| last.namespace == self.told.namespace);
+        let last = self
+            .last
+            .filter(|last| last.namespace == self.told.namespace);
         for artifact in &self.dossier.artifacts {
             let before = last.and_then(|last| last.artifacts.get(&artifact.path));
             if before.is_some_and(|before| before.content == artifact.content) {
@@ -118,7 +120,11 @@ impl Telling<'_> {
     }
 
     fn indexed(&self, artifact: &Artifact, hash: &str) -> EventDraft {
-        let required = if artifact.required { "required" } else { "optional" };
+        let required = if artifact.required {
+            "required"
+        } else {
+            "optional"
+        };
         self.draft(
             "MissionDossierArtifactIndexed",
             &artifact.path,
@@ -376,7 +382,10 @@ mod tests {
             ["ArtifactMissing", "SnapshotComputed", "ParityDriftDetected"]
         );
         let missing = &broken.drafts[0].payload;
-        assert_eq!(missing["context_diagnostics"]["reason_code"], "invalid_utf8");
+        assert_eq!(
+            missing["context_diagnostics"]["reason_code"],
+            "invalid_utf8"
+        );
         assert_eq!(broken.drafts[1].payload["anomaly_count"], 1);
         assert_eq!(broken.drafts[2].payload["drift_kind"], "anomaly_introduced");
         write(&place.path().join("spec.md"), "two");
@@ -403,7 +412,10 @@ mod tests {
         told.snapshot_hash = "sha256:00".into();
         let newer = of(place.path(), Some(&told), None);
         assert_eq!(newer.changed, ["spec.md"]);
-        assert_eq!(newer.drafts[2].payload["drift_kind"], "manifest_version_changed");
+        assert_eq!(
+            newer.drafts[2].payload["drift_kind"],
+            "manifest_version_changed"
+        );
         told.namespace.target_branch = "other".into();
         let other = of(place.path(), Some(&told), None);
         assert_eq!(kinds(&other), ["ArtifactIndexed", "SnapshotComputed"]);

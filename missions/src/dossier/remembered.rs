@@ -135,7 +135,10 @@ mod tests {
             "baseline_key": key,
             "parity_hash_sha256": "sha256:ab",
         });
-        write(&directory.join("parity-baseline.json"), &document.to_string());
+        write(
+            &directory.join("parity-baseline.json"),
+            &document.to_string(),
+        );
         let found = |node| baseline(place.path(), &namespace, node);
         assert_eq!(found("n").as_deref(), Some("sha256:ab"));
         assert_eq!(found("other"), None);

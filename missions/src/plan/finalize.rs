@@ -34,8 +34,8 @@ use crate::work_package::{self, FieldValue};
 use check::{Checked, check};
 use kitty_runtime::time::iso;
 use serde_json::{Map, json};
-use write::Written;
 use std::path::PathBuf;
+use write::Written;
 
 /// Who the lifecycle rows name.
 const ACTOR: &str = "spec-kitty agent mission finalize-tasks";

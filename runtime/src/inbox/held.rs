@@ -115,12 +115,7 @@ impl Inbox {
             })
     }
 
-    fn write_held(
-        &self,
-        name: String,
-        bytes: &[u8],
-        claim: &Claim,
-    ) -> io::Result<Held> {
+    fn write_held(&self, name: String, bytes: &[u8], claim: &Claim) -> io::Result<Held> {
         let held = Held { name };
         let filesystem = &*self.filesystem;
         crashsafe::create_dir_all(filesystem, &self.paths.inbox_new())?;

@@ -57,11 +57,8 @@ pub fn read(task: &BodyTask, response: &HttpResponse, now: Timestamp) -> BodyAns
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
     let is_ours =
         text("artifact_path") == task.artifact_path && text("content_hash") == task.content_hash;
-    let uncorrelated = || {
-        BodyAnswer::retryable(
-            "uncorrelated_response: artifact_path/content_hash did not match",
-        )
-    };
+    let uncorrelated =
+        || BodyAnswer::retryable("uncorrelated_response: artifact_path/content_hash did not match");
     let answer = match response.status {
         201 if is_ours && text("status") == "stored" => {
             BodyAnswer::new(DeliveryState::Delivered, "stored")
@@ -80,6 +77,10 @@ pub fn read(task: &BodyTask, response: &HttpResponse, now: Timestamp) -> BodyAns
         status @ 500..=599 => BodyAnswer::trouble(format!("server_error: {status}")),
         // The time ran out on the way, or too early: neither says anything about the body.
         status @ (408 | 425) => BodyAnswer::trouble(format!("server_error: {status}")),
+        // Neither a redirect of something on the way nor another protocol is a verdict on the body.
+        status @ (300..=399 | 412 | 426) => {
+            BodyAnswer::trouble(format!("unexpected_status: {status}"))
+        }
         status => BodyAnswer::permanent(format!("unexpected_status: {status}")),
     };
     BodyAnswer {
@@ -89,7 +90,10 @@ pub fn read(task: &BodyTask, response: &HttpResponse, now: Timestamp) -> BodyAns
 }
 
 fn not_found(body: &Map<String, Value>) -> BodyAnswer {
-    let error = body.get("error").and_then(Value::as_str).unwrap_or_default();
+    let error = body
+        .get("error")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     match error {
         // The event that names this body has not been taken in yet.
         "index_entry_not_found" => BodyAnswer::retryable(error),
@@ -128,13 +132,17 @@ fn bad_request(body: &Map<String, Value>) -> String {
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn forbidden(body: &Map<String, Value>) -> String {
     let said = |keys: &[&str]| {
         let mut texts = keys.iter().filter_map(|key| body.get(*key)?.as_str());
-        texts.find(|text| !text.trim().is_empty()).map(str::to_owned)
+        texts
+            .find(|text| !text.trim().is_empty())
+            .map(str::to_owned)
     };
     if let Some(category) = said(&["error_category", "category", "code"]) {
         return category.trim().to_lowercase();
@@ -205,8 +213,18 @@ mod tests {
         for (status, body, state, reason) in [
             (201, ours(json!({"status": "stored"})), Delivered, "stored"),
             (201, json!({"status": "stored"}), Transient, uncorrelated),
-            (201, ours(json!({"status": "already_exists"})), Transient, uncorrelated),
-            (200, ours(json!({"status": "already_exists"})), Duplicate, "already_exists"),
+            (
+                201,
+                ours(json!({"status": "already_exists"})),
+                Transient,
+                uncorrelated,
+            ),
+            (
+                200,
+                ours(json!({"status": "already_exists"})),
+                Duplicate,
+                "already_exists",
+            ),
             (200, json!([]), Transient, uncorrelated),
             (202, json!({}), Pending, "accepted_pending"),
             (400, json!({"detail": "no"}), Rejected, "bad_request: no"),
@@ -218,7 +236,12 @@ mod tests {
             ),
             (400, json!({}), Rejected, "bad_request: unknown"),
             (401, json!({}), Transient, "unauthorized"),
-            (403, ours(json!({"category": "Project_Not_Admitted"})), Rejected, "project_not_admitted"),
+            (
+                403,
+                ours(json!({"category": "Project_Not_Admitted"})),
+                Rejected,
+                "project_not_admitted",
+            ),
             (
                 403,
                 ours(json!({"detail": "no Private Teamspace"})),
@@ -226,24 +249,51 @@ mod tests {
                 "direct_ingress_missing_private_team",
             ),
             (403, ours(json!({})), Rejected, "unauthorized"),
-            (403, json!({"category": "project_not_admitted"}), Transient, uncorrelated),
+            (
+                403,
+                json!({"category": "project_not_admitted"}),
+                Transient,
+                uncorrelated,
+            ),
             (
                 404,
                 json!({"error": "index_entry_not_found"}),
                 Transient,
                 "index_entry_not_found",
             ),
-            (404, json!({"error": "namespace_not_found"}), Rejected, "namespace_not_found"),
-            (404, json!({"detail": "gone"}), Transient, "not_found: gone (error=missing)"),
-            (404, json!({"error": "x"}), Transient, "not_found: unknown (error=x)"),
+            (
+                404,
+                json!({"error": "namespace_not_found"}),
+                Rejected,
+                "namespace_not_found",
+            ),
+            (
+                404,
+                json!({"detail": "gone"}),
+                Transient,
+                "not_found: gone (error=missing)",
+            ),
+            (
+                404,
+                json!({"error": "x"}),
+                Transient,
+                "not_found: unknown (error=x)",
+            ),
             (429, json!({}), Transient, "rate_limited"),
             (500, json!({}), Transient, "server_error: 500"),
             (503, json!("<html>"), Transient, "server_error: 503"),
+            (302, json!({}), Transient, "unexpected_status: 302"),
+            (412, json!({}), Transient, "unexpected_status: 412"),
             (418, json!({}), Rejected, "unexpected_status: 418"),
         ] {
             let read = answer(status, &body);
-            assert_eq!((read.state, read.reason.as_str()), (state, reason), "{status} {body}");
-            assert_eq!(read.trouble, status == 429 || status >= 500, "{status}");
+            assert_eq!(
+                (read.state, read.reason.as_str()),
+                (state, reason),
+                "{status} {body}"
+            );
+            let trouble = [302, 412, 429, 500, 503].contains(&status);
+            assert_eq!(read.trouble, trouble, "{status}");
         }
     }
 
