@@ -8,6 +8,7 @@
 
 mod architecture;
 mod auth;
+mod bodies;
 mod boundary;
 mod capture;
 mod consent;

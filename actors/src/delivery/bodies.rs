@@ -71,9 +71,6 @@ pub(super) struct Bodies<'a> {
     row: BodiesRow,
     /// Troubles one after the other.
     troubles: u32,
-    /// How often the bodies were gone through.
-    rounds: u32,
-    next_try_ms: Option<u64>,
     report: BodiesReport,
 }
 
@@ -104,8 +101,6 @@ impl<'a> Bodies<'a> {
             until_ms: began_ms.saturating_add(limit_ms),
             row,
             troubles: 0,
-            rounds: 0,
-            next_try_ms: None,
             report: BodiesReport::default(),
         }
     }
@@ -116,11 +111,12 @@ impl<'a> Bodies<'a> {
             return Ok(Step::Done);
         }
         loop {
-            if self.page.is_empty() && !self.load().await? && !self.next_round().await? {
+            if self.page.is_empty() && !self.load().await? {
                 self.record().await?;
                 return Ok(Step::Done);
             }
             if self.now() >= self.until_ms {
+                self.report.interrupted = true;
                 self.stop("the time for this delivery is used up");
             }
             let wave = self.page.len().min(AT_ONCE);
@@ -192,7 +188,7 @@ impl<'a> Bodies<'a> {
                 target: self.target.clone(),
                 from,
                 limits: PAGE,
-                insist: self.request.insist && self.rounds == 0,
+                insist: self.request.insist,
             };
             let selection = self.ports.queue.ask(ask, LOCAL_LIMIT).await??;
             self.next = selection.next;
@@ -206,7 +202,6 @@ impl<'a> Bodies<'a> {
 
     fn take_in(&mut self, selection: BodySelection) {
         self.report.resting += selection.resting;
-        self.rest_until(selection.next_try_ms);
         for sequence in selection.newly_held {
             self.report.count(DeliveryState::Held);
             self.unrecorded.push(BodyOutcome {
@@ -219,30 +214,6 @@ impl<'a> Bodies<'a> {
             });
         }
         self.page = selection.open;
-    }
-
-    fn rest_until(&mut self, then: Option<u64>) {
-        let first = self.next_try_ms.unwrap_or(u64::MAX);
-        self.next_try_ms = then.map(|then| then.min(first)).or(self.next_try_ms);
-    }
-
-    /// Waits for the first body that rests, if that is soon; tells whether there is another round.
-    async fn next_round(&mut self) -> Result<bool, DrainError> {
-        let policy = &self.request.policy;
-        let Some(then) = self.next_try_ms.take() else {
-            return Ok(false);
-        };
-        let wait = Duration::from_millis(then.saturating_sub(self.now()));
-        if self.rounds >= policy.retries || wait > policy.longest_pause {
-            return Ok(false);
-        }
-        self.record().await?;
-        self.ports.pauses.pause(wait).await;
-        self.rounds += 1;
-        // Those that rest are counted again as what they are then.
-        (self.report.resting, self.report.later) = (0, 0);
-        self.next = Some(self.row.settled_before);
-        self.load().await
     }
 
     /// Sends a few bodies at the same time and takes in what came of each.
@@ -352,7 +323,6 @@ impl<'a> Bodies<'a> {
         if answer.trouble {
             self.in_trouble(&answer, status, tries, now);
         }
-        self.rest_until(retry.map(|retry| retry.not_before_ms));
         let detail = OutcomeDetail {
             http_status: status,
             category: None,

@@ -126,6 +126,8 @@ pub struct BodiesReport {
     pub failures: Vec<Failure>,
     /// What ended the sending of bodies before its end; a later drain goes on.
     pub stopped: Option<String>,
+    /// Whether it ended only because its time was used up.
+    pub interrupted: bool,
 }
 
 impl BodiesReport {

@@ -36,8 +36,6 @@ pub struct BodySelection {
     pub newly_held: Vec<u64>,
     /// Bodies that were passed because their time has not come.
     pub resting: u64,
-    /// When the first of them may be tried, in milliseconds since the Unix epoch.
-    pub next_try_ms: Option<u64>,
     /// The sequence from which the next selection begins; `None` at the end.
     pub next: Option<u64>,
 }
@@ -88,8 +86,6 @@ impl ScopeOwner {
                 let retry = self.retry(target, sequence)?;
                 if retry.not_before_ms > now && (retry.asked || !insist) {
                     selection.resting += 1;
-                    let first = selection.next_try_ms.unwrap_or(u64::MAX);
-                    selection.next_try_ms = Some(first.min(retry.not_before_ms));
                     continue;
                 }
                 let slab = self.journal.view().record_at(position);
@@ -182,5 +178,189 @@ impl ScopeOwner {
             };
             after = Some(last.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbox::Inbox;
+    use crate::outcome::{Outcome, OutcomeDetail};
+    use crate::owner::tests::{Fixture, fixture};
+    use crate::record::{CaptureScope, RecordKind, RecordView};
+    use crate::snapshot;
+
+    const LIMITS: BatchLimits = BatchLimits {
+        records: 3,
+        bytes: 1 << 20,
+    };
+
+    fn target(account: &str) -> DeliveryTarget {
+        DeliveryTarget {
+            server: "https://a.example".into(),
+            account: account.into(),
+            team: "t".into(),
+        }
+    }
+
+    fn append(fixture: &Fixture, ids: &[&str], scope: CaptureScope) {
+        let inbox = Inbox::new(crate::fs::os_filesystem(), fixture.scope.paths.clone());
+        let records: Vec<RecordView<'_>> = ids
+            .iter()
+            .map(|id| RecordView {
+                sequence: 0,
+                kind: RecordKind::Body,
+                captured_ms: 1,
+                scope,
+                id,
+                payload: b"{}",
+            })
+            .collect();
+        inbox.append(1, &records).unwrap();
+    }
+
+    fn answer(sequence: u64, state: DeliveryState, retry: Option<Retry>) -> BodyOutcome {
+        let detail = Some(OutcomeDetail {
+            message: "said so".into(),
+            ..OutcomeDetail::default()
+        });
+        BodyOutcome {
+            outcome: Outcome {
+                sequence,
+                state,
+                detail,
+            },
+            retry,
+        }
+    }
+
+    /// The ids that would be sent, page by page.
+    fn open(owner: &mut ScopeOwner, target: &DeliveryTarget, insist: bool) -> Vec<String> {
+        let (mut ids, mut next) = (Vec::new(), Some(0));
+        while let Some(from) = next {
+            let page = owner.select_bodies(target, from, LIMITS, insist).unwrap();
+            assert!(page.open.len() <= LIMITS.records);
+            ids.extend(page.open.into_iter().map(|body| body.id));
+            next = page.next;
+        }
+        ids
+    }
+
+    #[test]
+    fn what_was_answered_for_bodies_and_when_they_rest_survives_the_loss_of_the_mailbox() {
+        let fixture = fixture();
+        let target = target("u");
+        let later = |asked| {
+            Some(Retry {
+                tries: 2,
+                not_before_ms: u64::MAX / 2,
+                asked,
+            })
+        };
+        let mut owner = fixture.owner();
+        append(&fixture, &["a", "b", "c", "d", "e"], CaptureScope::NOBODY);
+        owner.ingest().unwrap();
+        assert_eq!(open(&mut owner, &target, false), ["a", "b", "c", "d", "e"]);
+        let page = owner.select_bodies(
+            &target,
+            0,
+            BatchLimits {
+                records: 9,
+                ..LIMITS
+            },
+            false,
+        );
+        let at: Vec<u64> = page
+            .unwrap()
+            .open
+            .iter()
+            .map(|body| body.sequence)
+            .collect();
+        let outcomes = vec![
+            answer(at[0], DeliveryState::Delivered, None),
+            answer(at[1], DeliveryState::Transient, later(false)),
+            answer(at[2], DeliveryState::Transient, later(true)),
+            answer(at[3], DeliveryState::Rejected, None),
+        ];
+        owner.record_bodies(&target, outcomes).unwrap();
+        owner.note_bodies(&target, Some(7), Some(8)).unwrap();
+        let row = owner.target(&target).unwrap();
+        assert_eq!(row.bodies.settled_before, at[1]);
+        assert_eq!((row.counts.total(), row.bodies.counts.total()), (0, 4));
+        for lost in [false, true] {
+            if lost {
+                drop(owner);
+                fixture.lose_mailbox();
+                owner = fixture.owner();
+            }
+            assert_eq!(open(&mut owner, &target, false), ["e"], "{lost}");
+            assert_eq!(open(&mut owner, &target, true), ["b", "e"], "{lost}");
+            let counts = owner.target(&target).unwrap().bodies.counts;
+            assert_eq!(
+                (counts.delivered, counts.transient, counts.rejected),
+                (1, 2, 1)
+            );
+            let told = owner.explain("b").unwrap().unwrap();
+            assert_eq!(told.answers[0].retry, later(false));
+        }
+        // A reader without the lease, and without what the owner wrote, counts the same.
+        drop(owner);
+        let read = snapshot::summarise(&crate::fs::os_filesystem(), &fixture.scope).unwrap();
+        assert_eq!((read.events, read.bodies), (0, 5));
+        assert_eq!(read.for_target(&target).open_bodies(), 3);
+    }
+
+    #[test]
+    fn a_body_that_one_account_may_not_have_another_may() {
+        let fixture = fixture();
+        let mut owner = fixture.owner();
+        let scope = |account| CaptureScope::of("https://a.example", account, Some("t"));
+        append(&fixture, &["same"], scope("one"));
+        append(&fixture, &["same"], scope("two"));
+        append(&fixture, &["same"], scope("two"));
+        let ingested = owner.ingest().unwrap();
+        assert_eq!((ingested.records, ingested.known), (2, 1));
+        for account in ["one", "two"] {
+            let page = owner
+                .select_bodies(&target(account), 0, LIMITS, false)
+                .unwrap();
+            assert_eq!(
+                (page.open.len(), page.newly_held.len()),
+                (1, 1),
+                "{account}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_segment_of_answered_bodies_leaves_no_trace() {
+        let fixture = fixture();
+        let target = target("u");
+        let mut owner = fixture.owner_with_segments(300);
+        for number in 0..10 {
+            append(&fixture, &[&format!("body-{number}")], CaptureScope::NOBODY);
+            owner.ingest().unwrap();
+        }
+        let page = BatchLimits {
+            records: 99,
+            ..LIMITS
+        };
+        let all = owner.select_bodies(&target, 0, page, false).unwrap().open;
+        let taken = all
+            .iter()
+            .map(|body| answer(body.sequence, DeliveryState::Delivered, None));
+        owner.record_bodies(&target, taken.collect()).unwrap();
+        let retired = owner.compact(&target, std::time::Duration::ZERO).unwrap();
+        assert!(retired.segments > 0 && retired.events == 0, "{retired:?}");
+        let left = owner.target(&target).unwrap().bodies.counts.delivered;
+        assert!(left < 10);
+        assert_eq!(open(&mut owner, &target, true), [""; 0]);
+        append(&fixture, &["body-0"], CaptureScope::NOBODY);
+        owner.ingest().unwrap();
+        assert_eq!(
+            open(&mut owner, &target, true),
+            ["body-0"],
+            "it is new again"
+        );
     }
 }

@@ -30,7 +30,13 @@ fn accepts(verdict: &Value, release: &str, count: usize) {
     let types = verdict["types"].as_object().unwrap();
     let checked: u64 = types.values().filter_map(Value::as_u64).sum();
     assert_eq!(checked, count as u64);
-    for expected in ["BuildRegistered", "MissionCreated", "SpecifyStarted"] {
+    for expected in [
+        "BuildRegistered",
+        "MissionCreated",
+        "SpecifyStarted",
+        "MissionDossierArtifactIndexed",
+        "MissionDossierSnapshotComputed",
+    ] {
         assert!(types.contains_key(expected), "{types:?}");
     }
 }
@@ -81,6 +87,7 @@ fn a_whole_mission_is_valid_under_3_0_0_and_6_1_0_with_its_payloads() {
         "DependencyResolved",
         "HistoryAdded",
         "MissionClosed",
+        "MissionDossierParityDriftDetected",
         "WPAssigned",
         "WPCreated",
         "WPStatusChanged",

@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Where batches arrive.
 pub const BATCH: &str = "/api/v1/events/batch/";
+/// Where the contents of artifacts arrive.
+pub const CONTENT: &str = "/api/dossier/push-content/";
 /// Where the account's teams are asked for.
 pub const ME: &str = "/api/v1/me";
 /// Where the ticket of a WebSocket is asked for.
@@ -203,6 +205,7 @@ struct Memory {
     scripts: HashMap<String, VecDeque<Step>>,
     always: HashMap<String, Step>,
     stored: Vec<String>,
+    contents: BTreeSet<String>,
     account: Option<Account>,
 }
 
@@ -453,6 +456,7 @@ impl ScriptedServer {
                 }),
             ),
             BATCH => take_batch(&mut memory.stored, request),
+            CONTENT => take_content(&mut memory.contents, request),
             _ => Answer::json(404, &json!({"error": "not_found"})),
         };
         memory.account = Some(account);
@@ -475,6 +479,36 @@ fn take_batch(stored: &mut Vec<String>, request: &Received) -> Answer {
         })
         .collect();
     Answer::json(200, &json!({"results": results}))
+}
+
+fn take_content(stored: &mut BTreeSet<String>, request: &Received) -> Answer {
+    let body = request.json();
+    let key = [
+        "project_uuid",
+        "mission_slug",
+        "artifact_path",
+        "content_hash",
+    ]
+    .map(|key| body[key].as_str().unwrap().to_owned())
+    .join("\0");
+    let (status, word) = match stored.insert(key) {
+        true => (201, "stored"),
+        false => (200, "already_exists"),
+    };
+    content_answer(request, status, word)
+}
+
+/// An answer that names the content it is about.
+pub fn content_answer(request: &Received, status: u16, word: &str) -> Answer {
+    let body = request.json();
+    Answer::json(
+        status,
+        &json!({
+            "status": word,
+            "artifact_path": body["artifact_path"],
+            "content_hash": body["content_hash"],
+        }),
+    )
 }
 
 fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Received> {

@@ -156,6 +156,16 @@ impl Teamspace {
         )
     }
 
+    /// Uploads a content by hand.
+    pub fn push_content(&self, body: &Value, access_token: &str) -> HttpResponse {
+        let url = format!("{}/api/dossier/push-content/", self.url);
+        let request = HttpRequest::new("the content", Method::Post, url, LIMIT)
+            .header("Authorization", format!("Bearer {access_token}"))
+            .header("X-Spec-Kitty-Sync-Protocol", "2.0")
+            .body("application/json", body.to_string());
+        send(request)
+    }
+
     fn question(&self, path: &str, access_token: &str) -> HttpRequest {
         let url = format!("{}{path}", self.url);
         let request = HttpRequest::new("the question", Method::Get, url, LIMIT);
