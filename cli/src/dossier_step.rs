@@ -11,6 +11,7 @@ use crate::project::scope;
 use kitty_actors::capture::CaptureError;
 use kitty_actors::queue::messages::{GetConsent, RoomForBodies};
 use kitty_actors::supervise::AskError;
+use kitty_config::env;
 use kitty_missions::dossier::{
     Dossier, Namespace, News, Prepared, SkipReason, Told, baseline, bodies, news,
 };
@@ -51,6 +52,9 @@ pub async fn tell(
     identity: &ProjectIdentity,
     directory: &Path,
 ) -> bool {
+    if !is_wanted(invocation) {
+        return false;
+    }
     let step = Step {
         invocation,
         hosted,
@@ -64,6 +68,13 @@ pub async fn tell(
             false
         }
     }
+}
+
+/// Tells whether the environment lets artifacts be told of.
+fn is_wanted(invocation: &Invocation) -> bool {
+    let said = invocation.environment.text(env::SPEC_KITTY_SYNC_ARTIFACTS);
+    let said = said.unwrap_or_default().trim().to_lowercase();
+    !["0", "false", "no", "n", "off"].contains(&said.as_str())
 }
 
 struct Step<'a> {

@@ -16,22 +16,26 @@ struct Case {
     server: ScriptedServer,
     sandbox: Sandbox,
     mission: PathBuf,
+    /// The upload of its specification, as it would leave.
+    specification: Value,
 }
 
 impl Case {
     /// Creates a mission and sends nothing of it.
     fn new() -> Self {
         let server = ScriptedServer::start();
-        let sandbox = Sandbox::hosted(&server.url());
+        let sandbox = Sandbox::hosted(&server.url()).with_artifacts();
         sandbox.seed(&Seed::private().issued_by(&server.url()));
         set_mode(&sandbox, "local_retention");
         let created = sandbox.create_mission("one");
         set_mode(&sandbox, "teamspace");
         assert_eq!(server.connections(), 0, "capturing needs no network");
+        let preview = sandbox.json(&["sync", "preview", "--json"]);
         Self {
             server,
             sandbox,
             mission: created["feature_dir"].as_str().unwrap().into(),
+            specification: preview["bodies"]["requests"][0].clone(),
         }
     }
 

@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 
 /// Puts so many contents of about a kilobyte into the queue.
 fn plant(case: &Case, count: usize, prefix: &str) -> Vec<String> {
-    let pattern = case.waiting().remove(0);
     let requests: Vec<Value> = (0..count)
         .map(|number| {
-            let mut request = pattern.clone();
+            let mut request = case.specification.clone();
             let text = format!("# {prefix} {number}\n{}", "x".repeat(1000));
             request["artifact_path"] = json!(format!("research/{prefix}-{number}.md"));
             request["content_hash"] =
@@ -32,7 +31,7 @@ fn plant(case: &Case, count: usize, prefix: &str) -> Vec<String> {
 fn uploads_that_are_killed_again_and_again_end_with_every_content_stored_and_none_lost() {
     let case = Case::new();
     let mut ids: BTreeSet<String> = plant(&case, 120, "killed").into_iter().collect();
-    ids.insert(body_id(&case.waiting()[0]));
+    ids.insert(body_id(&case.specification));
     let stored = Arc::new(Mutex::new(BTreeSet::new()));
     for kill_at in [1, 7, 30] {
         let (sender, process) = channel::<u32>();

@@ -6,11 +6,12 @@ use crate::support::sandbox::{Sandbox, write};
 use crate::support::scripted_server::CONTENT;
 use crate::support::teamspace::{OWNER, Teamspace};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// A Teamspace, and a machine that is logged in there.
 fn at_a_teamspace() -> (Teamspace, Sandbox) {
     let teamspace = Teamspace::start();
-    let sandbox = Sandbox::hosted(teamspace.url());
+    let sandbox = Sandbox::hosted(teamspace.url()).with_artifacts();
     teamspace.log_in(&sandbox);
     (teamspace, sandbox)
 }
@@ -49,7 +50,7 @@ fn fr_010_fr_011_what_a_mission_says_is_stored_at_the_teamspace_and_served_back(
         );
         assert_eq!(ask(&teamspace, &sandbox, &question), text);
     }
-    let stored = teamspace.stored_of(OWNER).join("\n");
+    let stored = teamspace.all_stored_of(OWNER).join("\n");
     for kind in ["ArtifactIndexed", "SnapshotComputed", "ParityDriftDetected"] {
         assert!(stored.contains(&format!("MissionDossier{kind}")), "{kind}");
     }
@@ -102,15 +103,30 @@ fn a_content_goes_after_the_event_that_names_it_and_not_before() {
 fn the_same_content_in_two_missions_is_two_contents_and_each_is_sent_once() {
     let case = Case::new();
     set_mode(&case.sandbox, "local_retention");
-    case.sandbox.create_mission("two");
-    let waiting = case.waiting();
-    assert_eq!(waiting.len(), 2);
-    assert_eq!(waiting[0]["content_hash"], waiting[1]["content_hash"]);
-    assert_ne!(body_id(&waiting[0]), body_id(&waiting[1]));
+    let created = case.sandbox.create_mission("two");
+    let two = Path::new(created["feature_dir"].as_str().unwrap());
+    for mission in [&*case.mission, two] {
+        write(&mission.join("research.md"), "# The same\n");
+        let slug = mission.file_name().unwrap().to_str().unwrap();
+        let plan = [
+            "agent",
+            "mission",
+            "setup-plan",
+            "--json",
+            "--mission",
+            slug,
+        ];
+        case.sandbox.run(&plan).expect_code(0);
+    }
+    let mut same = case.waiting();
+    assert_eq!(same.len(), 4, "two specifications and two of the same");
+    same.retain(|it| it["artifact_path"] == "research.md");
+    assert_eq!(same[0]["content_hash"], same[1]["content_hash"]);
+    assert_ne!(body_id(&same[0]), body_id(&same[1]));
     set_mode(&case.sandbox, "teamspace");
-    assert_eq!(case.sync()["uploaded"], 2);
+    assert_eq!(case.sync()["uploaded"], 4);
     assert_eq!(case.sync()["requests"], 0);
-    assert_eq!(case.uploads().len(), 2);
+    assert_eq!(case.uploads().len(), 4);
 }
 
 #[test]
@@ -141,6 +157,23 @@ fn nothing_is_captured_of_artifacts_with_hosted_sync_off_or_after_an_opt_out() {
 }
 
 #[test]
+fn artifacts_stay_here_when_the_environment_says_so() {
+    let mut case = Case::new();
+    let before = case.sandbox.json(&["sync", "status", "--json"])["bodies"].clone();
+    for word in ["0", " Off ", "no"] {
+        case.sandbox.set("SPEC_KITTY_SYNC_ARTIFACTS", word);
+        case.sandbox
+            .create_mission(&format!("kept-{}", word.trim().len()));
+    }
+    let status = case.sandbox.json(&["sync", "status", "--json"]);
+    assert_eq!(status["bodies"], before);
+    let told = case.sandbox.all_stored_events();
+    let of_kept = |it: &&Value| it["aggregate_id"].as_str().unwrap().starts_with("kept-");
+    let told: Vec<&Value> = told.iter().filter(of_kept).collect();
+    assert_eq!(told, Vec::<&Value>::new());
+}
+
+#[test]
 fn a_body_that_was_tampered_with_is_kept_back_by_the_gate_and_the_rest_goes() {
     let case = Case::new();
     let good = case.waiting()[0].clone();
@@ -162,12 +195,12 @@ fn a_body_that_was_tampered_with_is_kept_back_by_the_gate_and_the_rest_goes() {
 fn a_document_is_told_of_when_it_changes_and_only_then() {
     let case = Case::new();
     case.sync();
-    let stored = case.sandbox.stored_events().len();
+    let stored = case.sandbox.all_stored_events().len();
     write(&case.mission.join("research.md"), "# Findings\n");
     let plan = ["agent", "mission", "setup-plan", "--json"];
     case.sandbox.run(&plan).expect_code(0);
     case.sandbox.run(&["sync", "now"]).expect_code(0);
-    let events = case.sandbox.stored_events();
+    let events = case.sandbox.all_stored_events();
     let told: Vec<&str> = events[stored..]
         .iter()
         .filter_map(|event| event["payload"]["artifact_id"]["path"].as_str())

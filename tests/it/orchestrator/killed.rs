@@ -117,6 +117,7 @@ impl Killer {
 fn machine(teamspace: &Teamspace) -> Sandbox {
     let mut sandbox = Sandbox::empty();
     sandbox.host(teamspace.url());
+    sandbox.unset("SPEC_KITTY_SYNC_ARTIFACTS");
     teamspace.log_in(&sandbox);
     sandbox
 }

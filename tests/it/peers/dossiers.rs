@@ -32,7 +32,7 @@ fn fr_011_the_python_cli_indexes_the_same_files_to_the_same_names_classes_and_ha
     let Some(peer) = Peer::cli() else { return };
     for mission_type in ["software-dev", "research", "plan", "documentation"] {
         let server = ScriptedServer::start();
-        let sandbox = Sandbox::hosted(&server.url());
+        let sandbox = Sandbox::hosted(&server.url()).with_artifacts();
         sandbox.seed(&Seed::private().issued_by(&server.url()));
         let create = [
             "agent",
@@ -56,7 +56,7 @@ fn fr_011_the_python_cli_indexes_the_same_files_to_the_same_names_classes_and_ha
         sandbox.run(&["agent", "mission", "setup-plan", "--json"]);
         let directory = mission.directory.to_str().unwrap();
         let theirs = peer.script(&sandbox, "dossier.py", &[directory, mission_type]);
-        let events = sandbox.stored_events();
+        let events = sandbox.all_stored_events();
         let mut ours = Map::new();
         for event in events
             .iter()

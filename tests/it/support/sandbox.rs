@@ -75,10 +75,18 @@ impl Sandbox {
         sandbox
     }
 
-    /// Turns hosted sync on for every later call.
+    /// Turns hosted sync on for every later call, for events alone: commands that change a mission add
+    /// those of its artifacts to their own, and most tests count their own.
     pub fn host(&mut self, url: &str) {
+        self.set("SPEC_KITTY_SYNC_ARTIFACTS", "0");
         self.set("SPEC_KITTY_ENABLE_SAAS_SYNC", "1");
         self.set("SPEC_KITTY_SAAS_URL", url);
+    }
+
+    /// Lets missions' artifacts be told of, as they are for everybody by default.
+    pub fn with_artifacts(mut self) -> Self {
+        self.unset("SPEC_KITTY_SYNC_ARTIFACTS");
+        self
     }
 
     /// Sets a variable for every later call.
@@ -178,10 +186,11 @@ impl Sandbox {
         created
     }
 
-    /// Returns the events that would leave, in order, as the exact lines of `sync preview`.
+    /// Returns the events that would leave, in order, as the exact lines of `sync preview`; those of
+    /// dossiers apart, which every command may add to.
     pub fn preview(&self) -> Vec<String> {
         let preview = self.run(&["sync", "preview"]).expect_code(0);
-        let is_event = |line: &&str| !line.contains("\"content_body\":");
+        let is_event = |line: &&str| !line.contains("\"content_body\":") && !is_of_a_dossier(line);
         let events = preview.stdout.lines().filter(is_event);
         events.map(str::to_owned).collect()
     }
@@ -203,6 +212,12 @@ impl Sandbox {
         let status = self.json(&["sync", "status", "--json"]);
         status["project_uuid"].as_str().unwrap().to_owned()
     }
+}
+
+/// Tells whether an event tells of a mission's artifacts. Commands that change a mission tell of them
+/// after their own events; tests of the latter look at those alone.
+pub fn is_of_a_dossier(event: &str) -> bool {
+    event.contains("\"aggregate_type\":\"MissionDossier\"")
 }
 
 /// Reads the id of an event.
@@ -346,8 +361,15 @@ impl Sandbox {
         tasks.iter().map(BodyTask::id).collect()
     }
 
-    /// Everything that this project has captured, delivered or not, in order.
+    /// Everything that this project has captured, delivered or not, in order; dossiers apart.
     pub fn stored_events(&self) -> Vec<Value> {
+        let mut events = self.all_stored_events();
+        events.retain(|event| event["aggregate_type"] != "MissionDossier");
+        events
+    }
+
+    /// Everything that this project has captured, delivered or not, in order.
+    pub fn all_stored_events(&self) -> Vec<Value> {
         let project = self.project_uuid();
         let scope = Scope {
             paths: self.map().project_scope(&project),

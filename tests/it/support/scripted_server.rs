@@ -206,6 +206,7 @@ struct Memory {
     always: HashMap<String, Step>,
     stored: Vec<String>,
     contents: BTreeSet<String>,
+    of_dossiers: BTreeSet<String>,
     account: Option<Account>,
 }
 
@@ -354,9 +355,13 @@ impl ScriptedServer {
         self.shared.memory().connections
     }
 
-    /// The ids of the events that the honest Teamspace stored, in order of arrival.
+    /// The ids of the events that the honest Teamspace stored, in order of arrival; those of dossiers
+    /// apart.
     pub fn stored_ids(&self) -> Vec<String> {
-        self.shared.memory().stored.clone()
+        let memory = self.shared.memory();
+        let mut stored = memory.stored.clone();
+        stored.retain(|id| !memory.of_dossiers.contains(id));
+        stored
     }
 
     /// The refresh tokens that were revoked.
@@ -455,7 +460,15 @@ impl ScriptedServer {
                     "teams": account.teams,
                 }),
             ),
-            BATCH => take_batch(&mut memory.stored, request),
+            BATCH => {
+                let events = request.events();
+                let of_dossiers = events
+                    .iter()
+                    .filter(|event| super::sandbox::is_of_a_dossier(event))
+                    .map(|event| super::sandbox::event_id(event));
+                memory.of_dossiers.extend(of_dossiers);
+                take_batch(&mut memory.stored, request)
+            }
             CONTENT => take_content(&mut memory.contents, request),
             _ => Answer::json(404, &json!({"error": "not_found"})),
         };

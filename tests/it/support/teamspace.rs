@@ -92,8 +92,15 @@ impl Teamspace {
         ])
     }
 
-    /// The stored envelopes of an account, byte for byte, in order of arrival.
+    /// The stored envelopes of an account, byte for byte, in order of arrival; those of dossiers apart.
     pub fn stored_of(&self, email: &str) -> Vec<String> {
+        let mut stored = self.all_stored_of(email);
+        stored.retain(|event| !super::sandbox::is_of_a_dossier(event));
+        stored
+    }
+
+    /// All stored envelopes of an account, byte for byte, in order of arrival.
+    pub fn all_stored_of(&self, email: &str) -> Vec<String> {
         let export = self.administrate(&["teamspace", "export", "--account", email]);
         let export = export.expect_code(0);
         let lines = export.stdout.lines().filter(|line| !line.is_empty());
