@@ -4,6 +4,7 @@ use crate::auth::AuthActor;
 use crate::auth::messages::{GetSession, SessionDetail};
 use crate::clock::ClockActor;
 use crate::clock::messages::{GetNodeId, Tick};
+use crate::delivery::bodies::content_request;
 use crate::gate::GateActor;
 use crate::gate::messages::CheckOutbound;
 use crate::queue::QueueActor;
@@ -12,6 +13,7 @@ use crate::supervise::{AskError, Child};
 use bytes::Bytes;
 use kitty_config::ServerUrl;
 use kitty_contract::{Context, Violation};
+use kitty_runtime::body::BodyTask;
 use kitty_runtime::envelope::{Emitter, Envelope, EventDraft};
 use kitty_runtime::id::EventId;
 use kitty_runtime::inbox::{Claim, Held};
@@ -21,6 +23,8 @@ use std::time::Duration;
 
 /// How long one ask of a local actor may take.
 const LOCAL_LIMIT: Duration = Duration::from_secs(30);
+/// How much of bodies goes into one inbox file, about.
+const BYTES_PER_FILE: usize = 4 << 20;
 
 /// The events were not stored; none of them will be delivered.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +130,70 @@ impl CapturePorts {
             self.queue.ask(append, LOCAL_LIMIT).await??;
         }
         Ok(drafts.iter().map(|draft| draft.event_id).collect())
+    }
+
+    /// Stores events and the bodies that they name; durable when it returns.
+    ///
+    /// The events come first, and a few files hold them all, so that no more than a few contents are in
+    /// memory at a time. A process that dies in between stored the first of them. A body that is stored
+    /// already is stored once.
+    ///
+    /// # Errors
+    /// [`CaptureError`]; what was stored before stays stored.
+    pub async fn capture_with_bodies(
+        &self,
+        drafts: &[EventDraft],
+        emitter: &Emitter,
+        scope: CaptureScope,
+        bodies: impl Iterator<Item = BodyTask>,
+    ) -> Result<(), CaptureError> {
+        let mut append = match self.seal(drafts, emitter, scope).await? {
+            Some(append) => append,
+            None => self.empty(scope).await?,
+        };
+        let mut bytes = 0;
+        for task in bodies {
+            let record = self.body(&task).await?;
+            bytes += record.bytes.len();
+            append.records.push(record);
+            if bytes >= BYTES_PER_FILE {
+                self.queue.ask(append, LOCAL_LIMIT).await??;
+                (append, bytes) = (self.empty(scope).await?, 0);
+            }
+        }
+        if !append.records.is_empty() {
+            self.queue.ask(append, LOCAL_LIMIT).await??;
+        }
+        Ok(())
+    }
+
+    /// Passes a body through the gate in the form in which it will leave.
+    async fn body(&self, task: &BodyTask) -> Result<NewRecord, CaptureError> {
+        let nowhere = || ServerUrl::parse("http://localhost").expect("the address is valid");
+        let server = self.server.clone().unwrap_or_else(nowhere);
+        let check = CheckOutbound {
+            context: Context::BodySync,
+            json: content_request(task, &server).into(),
+        };
+        let checked = self.gate.ask(check, LOCAL_LIMIT).await?;
+        checked.map_err(|violation| CaptureError::Contract {
+            event_type: "body",
+            violation: Box::new(violation),
+        })?;
+        Ok(NewRecord {
+            kind: RecordKind::Body,
+            id: task.id(),
+            bytes: task.to_bytes(),
+        })
+    }
+
+    async fn empty(&self, scope: CaptureScope) -> Result<AppendEvents, CaptureError> {
+        let ticks = self.clock.ask(Tick { count: 1 }, LOCAL_LIMIT).await??;
+        Ok(AppendEvents {
+            lamport: ticks.first().copied().unwrap_or_default(),
+            scope,
+            records: Vec::new(),
+        })
     }
 
     /// Stores the events of a change that has not happened yet; durable when it returns, and seen by

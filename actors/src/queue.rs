@@ -13,13 +13,17 @@ use kitty_runtime::consent::Consent;
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::inbox::{AppendError, Held, Inbox, Reconciled};
 use kitty_runtime::lease::{OwnerLease, recorded_owner};
-use kitty_runtime::owner::{OwnerPorts, Retired, Scope, ScopeOwner, SledFactory, now_ms};
+use kitty_runtime::owner::{
+    BodySelection, Ingested, OwnerPorts, Retired, Scope, ScopeOwner, SledFactory, now_ms,
+};
 use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};
 use kitty_runtime::snapshot::{self, Found, ScopeSummary};
+use kitty_runtime::status_file::StatusFile;
 use messages::{
     AppendEvents, BeginWork, CompleteCommand, Explain, FinishWork, GetBacklog, GetConsent,
-    GetTarget, HoldEvents, NextBatch, OpenCommands, QueueError, ReconcileHeld, RecordAttempt,
-    RecordOutcome, SettleHeld, WorkBegun,
+    GetTarget, HoldEvents, Ingest, NextBatch, NextBodies, NoteBodies, OpenCommands, QueueError,
+    ReconcileHeld, RecordAttempt, RecordBodies, RecordOutcome, RoomForBodies, SettleHeld,
+    WorkBegun,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +89,21 @@ impl QueueActor {
             .map(open)
             .min()
             .unwrap_or(summary.events))
+    }
+
+    /// Tells whether fewer bodies wait than the queue may hold, by what its last owner knew and what
+    /// came in since.
+    fn has_room_for_bodies(&self) -> Result<bool, QueueError> {
+        let status = StatusFile::read(&*self.ports.filesystem, &self.scope.paths.status());
+        let stored = status.as_ref().map_or(0, |status| {
+            let targets = status.targets.iter().map(|target| {
+                let counts = target.row.bodies.counts;
+                let answered = counts.total() - counts.pending - counts.transient;
+                status.meta.bodies.saturating_sub(answered)
+            });
+            targets.min().unwrap_or(status.meta.bodies)
+        });
+        Ok(stored + self.inbox.tally()?.bodies < self.core.limit())
     }
 
     fn is_marked_full(&self) -> bool {
@@ -267,6 +286,22 @@ answers! {
     };
     RecordOutcome => (), |queue, ask| {
         Ok(queue.owner()?.record_outcomes(&ask.target, ask.outcomes, ask.settled)?)
+    };
+    NextBodies => BodySelection, |queue, ask| {
+        if queue.consent() == Consent::Refused {
+            return Err(QueueError::OptedOut);
+        }
+        Ok(queue.owner()?.select_bodies(&ask.target, ask.from, ask.limits, ask.insist)?)
+    };
+    RecordBodies => (), |queue, ask| Ok(queue.owner()?.record_bodies(&ask.target, ask.outcomes)?);
+    NoteBodies => (), |queue, ask| {
+        Ok(queue.owner()?.note_bodies(&ask.target, ask.not_before_ms, ask.rest_until_ms)?)
+    };
+    RoomForBodies => bool, |queue, _ask| queue.has_room_for_bodies();
+    Ingest => Ingested, |queue, _ask| {
+        let waits = queue.inbox.tally()?.records > 0;
+        let owner = queue.owner()?;
+        Ok(if waits { owner.ingest()? } else { Ingested::default() })
     };
     RecordAttempt => (), |queue, ask| Ok(queue.owner()?.record_attempt(&ask.target, ask.attempt)?);
     GetConsent => Consent, |queue, _ask| Ok(queue.consent());

@@ -7,12 +7,14 @@
 //! Deliberately absent: retries (the caller knows what may be sent twice), redirects (a token is
 //! bound to the server that issued it), cookies, and every notion of what the server means.
 
+mod content;
 mod http_client;
 #[cfg(test)]
 pub(crate) mod loopback_server;
 mod names;
 mod web_socket;
 
+pub use content::push_content;
 pub use http_client::{HttpClient, MAXIMUM_RESPONSE};
 pub use web_socket::{Heard, LineBroken, Opening, Upgrade, WebSocket};
 

@@ -258,6 +258,7 @@ fn of_the_queue(facts: &Facts<'_>, summary: &ScopeSummary, findings: &mut Vec<Fi
             findings.push(finding(code, format!("{count} event(s) are {what}."), next));
         }
     }
+    of_the_bodies(facts, findings);
     let open = facts.current.map_or(summary.events, |target| {
         target.queued + target.counts.pending + target.counts.transient
     });
@@ -290,6 +291,51 @@ fn of_the_queue(facts: &Facts<'_>, summary: &ScopeSummary, findings: &mut Vec<Fi
             "clock_jumped",
             "The clock of this machine is behind what was written here before.",
             "Set the clock; waits that a server asked for may last longer than meant until then.",
+        ));
+    }
+}
+
+fn of_the_bodies(facts: &Facts<'_>, findings: &mut Vec<Finding>) {
+    const WHY: &str = "Run `spec-kitty sync now --json` or `spec-kitty sync why <body-id>`.";
+    let Some(target) = facts.current else {
+        return;
+    };
+    let counts = target.bodies.counts;
+    for (code, count, what) in [
+        ("bodies_rejected", counts.rejected, "rejected by the server"),
+        (
+            "bodies_quarantined",
+            counts.quarantined,
+            "kept back by the gate",
+        ),
+        (
+            "bodies_held",
+            counts.held,
+            "captured for another account, team or server",
+        ),
+        (
+            "bodies_failing",
+            counts.transient,
+            "not taken by the server yet; they are sent again, and events do not wait for them",
+        ),
+    ] {
+        if count > 0 {
+            findings.push(finding(
+                code,
+                format!("{count} artifact bodies are {what}."),
+                WHY,
+            ));
+        }
+    }
+    let rests = target.bodies.not_before_ms;
+    if let Some(until) = rests.filter(|until| *until > facts.now_ms) {
+        findings.push(finding(
+            "bodies_throttled",
+            format!(
+                "The server asked for no artifact bodies for another {} s.",
+                (until - facts.now_ms).div_ceil(1000)
+            ),
+            "Wait; the next delivery after that sends what waits.",
         ));
     }
 }

@@ -89,6 +89,9 @@ async fn try_once(
         patience: Duration::ZERO,
         policy: DrainPolicy {
             retries: 0,
+            // Bodies leave time for the end of the work, and never use up that of the events.
+            body_limit: settings.final_sync_timeout() / 4,
+            bodies_for: Some(settings.final_sync_timeout() / 2),
             ..DrainPolicy::default()
         },
         insist: false,

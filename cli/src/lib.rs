@@ -18,6 +18,7 @@ mod commands;
 mod daemon;
 mod daemon_policy;
 mod diagnosis;
+mod dossier_step;
 pub mod exit;
 mod failure;
 mod final_sync;

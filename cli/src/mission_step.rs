@@ -5,6 +5,7 @@
 //! its events or did not happen: what is held is settled by the log (`sync reconcile`, and every
 //! delivery).
 
+use crate::dossier_step;
 use crate::failure::Failure;
 use crate::final_sync::final_sync;
 use crate::hosted::{Hosted, within_actors};
@@ -82,7 +83,10 @@ async fn with_events(
         .await
         .map_err(StepError::Events)?;
     let Doing {
-        mut writer, step, ..
+        mut writer,
+        step,
+        desk,
+        mission,
     } = doing;
     let written = match step.write(&mut writer) {
         Ok(written) => written,
@@ -106,6 +110,8 @@ async fn with_events(
     }
     drop(writer);
     print(&written);
+    let (project, directory) = (desk.project, &mission.directory);
+    dossier_step::tell(invocation, &hosted, project, &identity, directory).await;
     final_sync(invocation, settings, &hosted, identity.project_uuid).await;
     hosted.shut_down().await;
     Ok(())

@@ -3,6 +3,7 @@
 //! Killed anywhere, a row is in the log and its event is on its way, or neither is: what stays held
 //! is settled by the log, at the next delivery or by `sync reconcile`.
 
+use crate::dossier_step;
 use crate::failure::Failure;
 use crate::final_sync::final_sync;
 use crate::hosted::Hosted;
@@ -24,6 +25,7 @@ use kitty_runtime::inbox::{Claim, Held};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the settling of what a failed command held may take.
@@ -39,8 +41,8 @@ pub struct Writing<'a> {
     pub registers: Option<&'a EventIds>,
 }
 
-/// Does `work`, which tells the witness of every row before it writes it; then prints and tries once
-/// to deliver.
+/// Does `work`, which tells the witness of every row before it writes it; then prints, tells of the
+/// artifacts of the mission that it names, and tries once to deliver.
 ///
 /// With hosted sync off, or in the mode `opt_out`, nothing but the work and the printing is done.
 ///
@@ -50,6 +52,7 @@ pub fn write<T, E>(
     writing: &Writing<'_>,
     work: impl FnOnce(&dyn RowWitness) -> Result<T, E>,
     print: impl FnOnce(&T),
+    directory: impl FnOnce(&T) -> PathBuf,
 ) -> Result<(), E> {
     let invocation = writing.invocation;
     let settings = invocation.settings();
@@ -76,13 +79,20 @@ pub fn write<T, E>(
                 return Err(error);
             }
         };
-        let identity = held.as_ref().map(|held| held.identity.clone());
+        let known = held.as_ref().map(|held| held.identity.clone());
+        let has_rows = held.is_some();
         if let Some(held) = held {
             publish(invocation, &hosted, held).await;
         }
         print(&done);
+        let project = writing.project;
+        let identity = known.or_else(|| project_identity(invocation, project).ok());
         if let Some(identity) = identity {
-            final_sync(invocation, &settings, &hosted, identity.project_uuid).await;
+            let directory = directory(&done);
+            let told = dossier_step::tell(invocation, &hosted, project, &identity, &directory);
+            if told.await || has_rows {
+                final_sync(invocation, &settings, &hosted, identity.project_uuid).await;
+            }
         }
         hosted.shut_down().await;
         Ok(())

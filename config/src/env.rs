@@ -53,6 +53,8 @@ variables! {
         "Lets the background daemon say that a checkout is worked in, with a delivery and at most once in this many seconds.";
     SPEC_KITTY_STATUS_LOCK_SECONDS = "SPEC_KITTY_STATUS_LOCK_SECONDS", "30",
         "Says how long a command waits for another process that writes the status of the same mission; whole seconds, and 0 does not wait.";
+    SPEC_KITTY_SYNC_ARTIFACTS = "SPEC_KITTY_SYNC_ARTIFACTS", "artifacts are told of and uploaded",
+        "Keeps the artifacts of missions on this machine when it is `0`, `false`, `no`, `n` or `off`: neither dossier events nor contents are captured.";
     SPEC_KITTY_QUIET = "SPEC_KITTY_QUIET", "diagnostics go to stderr",
         "Silences every diagnostic when truthy, like `--quiet`.";
     SPEC_KITTY_LOG = "SPEC_KITTY_LOG", "`warn`",

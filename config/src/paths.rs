@@ -372,6 +372,12 @@ impl ScopePaths {
         self.directory.join("consent.json")
     }
 
+    /// A file of `dossiers/`, where is kept what was last told of the artifacts of a mission.
+    #[must_use]
+    pub fn dossier(&self, name: &str) -> PathBuf {
+        self.directory.join("dossiers").join(name)
+    }
+
     /// `status.json`, what the last owner knew.
     #[must_use]
     pub fn status(&self) -> PathBuf {

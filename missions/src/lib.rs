@@ -13,11 +13,13 @@
 //! | judge a move before its row is written | [`transition`], [`policy`] |
 //! | take a work package through its life | [`workflow`], [`workspace`], [`integration`], [`status_writer`] |
 //! | tell a Teamspace of it | [`events`], [`lifecycle`], [`row_witness`], [`unsent`] |
+//! | know its artifacts, and what changed of them | [`dossier`] |
 //! | know who works on what | [`project`], [`identity`], [`git`] |
 
 pub mod board;
 pub mod create;
 pub mod dependency_graph;
+pub mod dossier;
 pub mod events;
 pub mod files;
 pub mod git;

@@ -5,8 +5,9 @@
 //! sled here and nobody takes a lock. The owner of the scope moves the records into the journal and
 //! unlinks the file afterwards, so that a crash between the two only means doing it again.
 //!
-//! A file is named `<lamport>-<random>-<count>.rec`: sorting names gives the order of the clock, and
-//! the count tells a file from which records were cut off.
+//! A file is named `<lamport>-<random>-<count>.rec`, or `<lamport>-<random>-b<bodies>-<count>.rec`:
+//! sorting names gives the order of the clock, the count tells a file from which records were cut off,
+//! and how many of them are bodies is said so that readers count without opening files.
 
 mod held;
 
@@ -14,7 +15,7 @@ pub use held::{Claim, Held, HeldFile, Reconciled};
 
 use crate::crashsafe;
 use crate::fs::{SharedFilesystem, read_all};
-use crate::record::{FrameError, RecordView};
+use crate::record::{FrameError, RecordKind, RecordView};
 use kitty_config::ScopePaths;
 use std::io;
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub struct InboxFile {
 pub struct Tally {
     /// Records, as the names of the files say.
     pub records: u64,
+    /// Those of them that are bodies.
+    pub bodies: u64,
     /// The first file in the order of the clock.
     pub first: Option<InboxFile>,
 }
@@ -92,18 +95,18 @@ impl Inbox {
     /// [`AppendError`]; then no part of the records is visible to the owner.
     pub fn append(&self, lamport: u64, records: &[RecordView<'_>]) -> Result<(), AppendError> {
         let bytes = frame(records)?;
-        self.store(lamport, records.len(), &bytes)
+        file_name(lamport, records)
+            .and_then(|name| self.store(&name, &bytes))
             .map_err(|source| AppendError::Io {
                 path: self.paths.inbox_new(),
                 source,
             })
     }
 
-    fn store(&self, lamport: u64, count: usize, bytes: &[u8]) -> io::Result<()> {
-        let name = file_name(lamport, count)?;
+    fn store(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let (temporary, target) = (
-            self.paths.inbox_tmp().join(&name),
-            self.paths.inbox_new().join(&name),
+            self.paths.inbox_tmp().join(name),
+            self.paths.inbox_new().join(name),
         );
         let mut file = match self.filesystem.create_new(&temporary) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -151,15 +154,17 @@ impl Inbox {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Tally::default()),
             other => other?,
         };
-        let (mut records, mut first) = (0, None::<&String>);
+        let (mut records, mut bodies, mut first) = (0, 0, None::<&String>);
         for name in &names {
             if let Some(count) = count_of(name) {
                 records += u64::from(count);
+                bodies += u64::from(bodies_of(name).min(count));
                 first = Some(first.map_or(name, |known| known.min(name)));
             }
         }
         Ok(Tally {
             records,
+            bodies,
             first: first.cloned().and_then(parse_name),
         })
     }
@@ -239,15 +244,33 @@ fn frame(records: &[RecordView<'_>]) -> Result<Vec<u8>, AppendError> {
     Ok(bytes)
 }
 
-fn file_name(lamport: u64, count: usize) -> io::Result<String> {
+fn file_name(lamport: u64, records: &[RecordView<'_>]) -> io::Result<String> {
     let mut random = [0_u8; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    Ok(format!("{lamport:020}-{}-{count}.rec", hex::encode(random)))
+    let (random, count) = (hex::encode(random), records.len());
+    let is_body = |record: &&RecordView<'_>| record.kind == RecordKind::Body;
+    Ok(match records.iter().filter(is_body).count() {
+        0 => format!("{lamport:020}-{random}-{count}.rec"),
+        bodies => format!("{lamport:020}-{random}-b{bodies}-{count}.rec"),
+    })
 }
 
 fn parse_name(name: String) -> Option<InboxFile> {
     let records = count_of(&name)?;
     Some(InboxFile { name, records })
+}
+
+/// Returns how many records of a file are bodies, as its name says.
+fn bodies_of(name: &str) -> u32 {
+    let bodies = name
+        .rsplit('-')
+        .nth(1)
+        .and_then(|part| part.strip_prefix('b'));
+    // The random part of other names may begin with the same letter; it has sixteen digits.
+    bodies
+        .filter(|digits| digits.len() < 15)
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0)
 }
 
 fn count_of(name: &str) -> Option<u32> {
@@ -259,7 +282,7 @@ fn count_of(name: &str) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::fs::os_filesystem;
-    use crate::record::{CaptureScope, Piece, RecordKind, pieces};
+    use crate::record::{CaptureScope, Piece, pieces};
 
     fn inbox() -> (tempfile::TempDir, Inbox) {
         let directory = tempfile::tempdir().unwrap();
@@ -314,6 +337,22 @@ mod tests {
             })
             .collect();
         assert_eq!(firsts, ["a7", "a900", "a12345"]);
+    }
+
+    #[test]
+    fn bodies_are_counted_apart_from_the_names_of_the_files_alone() {
+        let (_directory, inbox) = inbox();
+        let body = |id| RecordView {
+            kind: RecordKind::Body,
+            ..record(id, b"{}")
+        };
+        inbox
+            .append(1, &[record("e", b"1"), body("b1"), body("b2")])
+            .unwrap();
+        inbox.append(2, &[record("f", b"1")]).unwrap();
+        let tally = inbox.tally().unwrap();
+        assert_eq!((tally.records, tally.bodies), (4, 2));
+        assert_eq!(bodies_of("00000000000000000001-b123456789012345-3.rec"), 0);
     }
 
     #[test]

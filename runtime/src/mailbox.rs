@@ -11,7 +11,7 @@ mod sled_store;
 
 pub use keys::{CHUNK, Key, chunk_of, slot_of};
 pub use memory_store::MemoryStore;
-pub use rows::{Attempt, Meta, TargetRow};
+pub use rows::{Attempt, BodiesRow, Meta, TargetRow};
 pub(crate) use rows::{pack, pack_position, unpack, unpack_position};
 pub use sled_store::{SledStore, is_guarded};
 

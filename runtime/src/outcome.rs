@@ -149,6 +149,27 @@ pub struct Outcome {
     pub detail: Option<OutcomeDetail>,
 }
 
+/// When a body may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Tries without success.
+    pub tries: u32,
+    /// Not before this moment, in milliseconds since the Unix epoch.
+    pub not_before_ms: u64,
+    /// Whether the server named the moment; one of our own is disregarded when a person insists.
+    pub asked: bool,
+}
+
+/// What a target answered for one body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BodyOutcome {
+    /// Where it stands.
+    pub outcome: Outcome,
+    /// When it may be tried again, if it is open.
+    pub retry: Option<Retry>,
+}
+
 /// Why a record stands where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,6 +209,14 @@ pub struct OutcomeRecord {
     /// Details of single records, by sequence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<(u64, OutcomeDetail)>,
+    /// Whether the answers are for bodies; a record is for events or for bodies, never for both.
+    ///
+    /// A release that does not know bodies skips such a record, and nothing else is lost to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bodies: bool,
+    /// When single bodies may be tried again, by sequence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<(u64, Retry)>,
 }
 
 impl OutcomeRecord {
@@ -200,6 +229,8 @@ impl OutcomeRecord {
             at_ms,
             runs: Vec::new(),
             details: Vec::new(),
+            bodies: false,
+            retries: Vec::new(),
         };
         for outcome in outcomes {
             match record.runs.last_mut() {
@@ -219,6 +250,21 @@ impl OutcomeRecord {
                 .extend(outcome.detail.map(|detail| (outcome.sequence, detail)));
         }
         record
+    }
+
+    /// Packs what was answered for bodies.
+    #[must_use]
+    pub fn pack_bodies(target: &DeliveryTarget, at_ms: u64, outcomes: Vec<BodyOutcome>) -> Self {
+        let retries = outcomes
+            .iter()
+            .filter_map(|body| Some((body.outcome.sequence, body.retry?)))
+            .collect();
+        let outcomes = outcomes.into_iter().map(|body| body.outcome).collect();
+        Self {
+            bodies: true,
+            retries,
+            ..Self::pack(target, at_ms, outcomes)
+        }
     }
 
     /// Returns every answer, in order.

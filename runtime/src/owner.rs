@@ -5,6 +5,7 @@
 //! append, after a crash and for a rebuild alike. When the mailbox turns out damaged, it is moved
 //! aside, an empty one is indexed from the journal, and the operation runs again.
 
+mod bodies;
 mod compaction;
 mod explain;
 mod index;
@@ -12,6 +13,7 @@ mod ingest;
 mod selection;
 mod store_factory;
 
+pub use bodies::{BodySelection, OpenBody};
 pub use compaction::Retired;
 pub use explain::{Explanation, TargetAnswer};
 pub use ingest::Ingested;
@@ -196,20 +198,25 @@ impl ScopeOwner {
                 None => Ok(()),
             };
         }
-        let now = self.now_ms();
-        let record = OutcomeRecord::pack(target, now, outcomes);
-        let payload = serde_json::to_vec(&record).expect("outcomes are plain data");
+        let record = OutcomeRecord::pack(target, self.now_ms(), outcomes);
+        self.journal_outcomes(&record)?;
+        let settled = settled.as_ref().map(|stretch| (target, stretch));
+        self.mending(|owner| owner.index_and_settle(settled))
+    }
+
+    /// Appends answers to the journal; whoever calls it indexes them.
+    fn journal_outcomes(&mut self, record: &OutcomeRecord) -> Result<(), OwnerError> {
+        let payload = serde_json::to_vec(record).expect("outcomes are plain data");
         let id = format!("outcome-{}", self.journal.next_sequence());
         self.journal.append(&[RecordView {
             sequence: 0,
             kind: RecordKind::Outcome,
-            captured_ms: now,
+            captured_ms: record.at_ms,
             scope: CaptureScope::NOBODY,
             id: &id,
             payload: &payload,
         }])?;
-        let settled = settled.as_ref().map(|stretch| (target, stretch));
-        self.mending(|owner| owner.index_and_settle(settled))
+        Ok(())
     }
 
     /// Stores how a try went, and when the next one may be.
@@ -368,6 +375,8 @@ impl ScopeOwner {
         for known in attempts {
             let mut row = self.target_row(&known.target)?;
             row.attempt = known.attempt;
+            row.bodies.not_before_ms = known.bodies.not_before_ms;
+            row.bodies.rest_until_ms = known.bodies.rest_until_ms;
             changes.put(&Key::Target(row.target.key()), pack(&row));
         }
         Ok(self.store.commit(&changes)?)

@@ -16,6 +16,7 @@
 //! All numbers are little-endian. The magic lets a reader find the next record after damage; the
 //! checksum decides whether what it found is one.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Marks the start of a record.
@@ -125,7 +126,25 @@ pub enum FrameError {
     PayloadLength(usize),
 }
 
+/// Returns by what a record is known: two records of one identity are one record.
+///
+/// An event has an id of its own. A body's id is what it is a body of, so the same body that was
+/// captured for somebody else is another record: what one account may not have, another may.
+#[must_use]
+pub fn identity(kind: RecordKind, id: &str, scope: CaptureScope) -> Cow<'_, str> {
+    if kind == RecordKind::Body && scope != CaptureScope::NOBODY {
+        return Cow::Owned(format!("{id}@{}", hex::encode(scope.0)));
+    }
+    Cow::Borrowed(id)
+}
+
 impl RecordView<'_> {
+    /// Returns by what this record is known.
+    #[must_use]
+    pub fn identity(&self) -> Cow<'_, str> {
+        identity(self.kind, self.id, self.scope)
+    }
+
     /// Appends the frame to a buffer.
     ///
     /// # Errors

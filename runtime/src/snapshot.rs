@@ -8,10 +8,10 @@ use crate::fs::SharedFilesystem;
 use crate::id::EventId;
 use crate::inbox::Inbox;
 use crate::journal::{Cursor, JournalView, Slab, SlabEntry};
-use crate::mailbox::{Attempt, TargetRow};
-use crate::outcome::{DeliveryState, OutcomeDetail, OutcomeRecord, StateCounts};
+use crate::mailbox::{Attempt, BodiesRow, TargetRow};
+use crate::outcome::{DeliveryState, OutcomeDetail, OutcomeRecord, Retry, StateCounts};
 use crate::owner::{Scope, TargetAnswer};
-use crate::record::{CaptureScope, Piece, RecordKind, pieces};
+use crate::record::{CaptureScope, Piece, RecordKind, identity, pieces};
 use crate::status_file::{DamageReport, StatusFile};
 use crate::target::DeliveryTarget;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -35,6 +35,18 @@ pub struct TargetSummary {
     pub oldest_open_ms: Option<u64>,
     /// Tries.
     pub attempt: Attempt,
+    /// Bodies by state; they are counted apart from events everywhere.
+    pub bodies: BodiesRow,
+    /// Bodies that were not answered at all, the inbox included.
+    pub bodies_queued: u64,
+}
+
+impl TargetSummary {
+    /// Returns the bodies that are still to be sent.
+    #[must_use]
+    pub const fn open_bodies(&self) -> u64 {
+        self.bodies_queued + self.bodies.counts.pending + self.bodies.counts.transient
+    }
 }
 
 /// How a scope stands.
@@ -42,9 +54,9 @@ pub struct TargetSummary {
 pub struct ScopeSummary {
     /// Events in journal and inbox.
     pub events: u64,
-    /// Of these, records that wait in the inbox.
+    /// Of these, events that wait in the inbox.
     pub waiting_in_inbox: u64,
-    /// Bodies in the journal.
+    /// Bodies in journal and inbox.
     pub bodies: u64,
     /// The bytes of all segments.
     pub journal_bytes: u64,
@@ -70,6 +82,8 @@ impl ScopeSummary {
             queued: self.events,
             oldest_open_ms: self.oldest_ms,
             attempt: Attempt::default(),
+            bodies: BodiesRow::default(),
+            bodies_queued: self.bodies,
         })
     }
 }
@@ -87,10 +101,12 @@ pub fn summarise(filesystem: &SharedFilesystem, scope: &Scope) -> io::Result<Sco
     };
     let inbox = Inbox::new(filesystem.clone(), scope.paths.clone());
     let waiting = inbox.tally()?;
-    summary.waiting_in_inbox = waiting.records;
+    summary.waiting_in_inbox = waiting.records.saturating_sub(waiting.bodies);
     summary.events += summary.waiting_in_inbox;
+    summary.bodies += waiting.bodies;
     for target in &mut summary.targets {
         target.queued += summary.waiting_in_inbox;
+        target.bodies_queued += waiting.bodies;
     }
     if let Some(first) = waiting.first.as_ref().filter(|_| {
         summary.oldest_ms.is_none()
@@ -148,7 +164,7 @@ fn continue_status(view: &JournalView, status: StatusFile) -> io::Result<Option<
             summarise_target(
                 target.row,
                 target.oldest_open_ms.or(added_oldest),
-                summary.events,
+                (summary.events, summary.bodies),
             )
         })
         .collect();
@@ -171,7 +187,11 @@ fn first_event_ms(view: &JournalView) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-fn summarise_target(row: TargetRow, oldest_open_ms: Option<u64>, events: u64) -> TargetSummary {
+fn summarise_target(
+    row: TargetRow,
+    oldest_open_ms: Option<u64>,
+    (events, bodies): (u64, u64),
+) -> TargetSummary {
     let queued = events.saturating_sub(row.counts.total());
     let oldest_open_ms =
         oldest_open_ms.filter(|_| queued + row.counts.pending + row.counts.transient > 0);
@@ -181,6 +201,26 @@ fn summarise_target(row: TargetRow, oldest_open_ms: Option<u64>, events: u64) ->
         queued,
         oldest_open_ms,
         attempt: row.attempt,
+        bodies_queued: bodies.saturating_sub(row.bodies.counts.total()),
+        bodies: row.bodies,
+    }
+}
+
+/// What a target answered for one record.
+#[derive(Debug, Clone)]
+struct Answer {
+    state: DeliveryState,
+    detail: Option<OutcomeDetail>,
+    retry: Option<Retry>,
+}
+
+impl Answer {
+    const fn new(state: DeliveryState) -> Self {
+        Self {
+            state,
+            detail: None,
+            retry: None,
+        }
     }
 }
 
@@ -188,9 +228,9 @@ fn summarise_target(row: TargetRow, oldest_open_ms: Option<u64>, events: u64) ->
 #[derive(Debug, Default)]
 struct Replay {
     events: BTreeMap<u64, (u64, CaptureScope)>,
-    bodies: u64,
+    bodies: BTreeMap<u64, CaptureScope>,
     ids: HashMap<String, u64>,
-    targets: BTreeMap<DeliveryTarget, BTreeMap<u64, (DeliveryState, Option<OutcomeDetail>)>>,
+    targets: BTreeMap<DeliveryTarget, BTreeMap<u64, Answer>>,
     damage: Vec<String>,
 }
 
@@ -214,12 +254,13 @@ impl Replay {
         let sequence = entry.position.sequence;
         match entry.kind {
             RecordKind::Event | RecordKind::Body => {
-                if self.ids.contains_key(slab.id(entry)) {
+                let known_by = identity(entry.kind, slab.id(entry), entry.scope);
+                if self.ids.contains_key(&*known_by) {
                     return;
                 }
-                self.ids.insert(slab.id(entry).to_owned(), sequence);
+                self.ids.insert(known_by.into_owned(), sequence);
                 if entry.kind == RecordKind::Body {
-                    self.bodies += 1;
+                    self.bodies.insert(sequence, entry.scope);
                 } else {
                     self.events
                         .insert(sequence, (entry.captured_ms, entry.scope));
@@ -232,11 +273,16 @@ impl Replay {
                 };
                 let states = self.targets.entry(record.target.clone()).or_default();
                 for (sequence, state) in record.states() {
-                    states.insert(sequence, (state, None));
+                    states.insert(sequence, Answer::new(state));
                 }
                 for (sequence, detail) in record.details {
-                    if let Some(state) = states.get_mut(&sequence) {
-                        state.1 = Some(detail);
+                    if let Some(answer) = states.get_mut(&sequence) {
+                        answer.detail = Some(detail);
+                    }
+                }
+                for (sequence, retry) in record.retries {
+                    if let Some(answer) = states.get_mut(&sequence) {
+                        answer.retry = Some(retry);
                     }
                 }
             }
@@ -248,13 +294,13 @@ impl Replay {
         let states = self.targets.get(target);
         states
             .and_then(|states| states.get(&sequence))
-            .map_or(DeliveryState::Queued, |(state, _)| *state)
+            .map_or(DeliveryState::Queued, |answer| answer.state)
     }
 
     fn summary(&self, view: &JournalView) -> ScopeSummary {
         let mut summary = ScopeSummary {
             events: self.events.len() as u64,
-            bodies: self.bodies,
+            bodies: self.bodies.len() as u64,
             journal_bytes: view.total_length(),
             oldest_ms: self.events.values().next().map(|(captured, _)| *captured),
             damage: self
@@ -277,9 +323,15 @@ impl Replay {
                     oldest = oldest.or(Some(*captured));
                 }
             }
-            summary
-                .targets
-                .push(summarise_target(row, oldest, summary.events));
+            for sequence in self.bodies.keys() {
+                let state = self.state(target, *sequence);
+                row.bodies.counts.shift(DeliveryState::Queued, state);
+            }
+            summary.targets.push(summarise_target(
+                row,
+                oldest,
+                (summary.events, summary.bodies),
+            ));
         }
         summary
     }
@@ -288,6 +340,8 @@ impl Replay {
 /// Where one record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
+    /// What it is.
+    pub kind: RecordKind,
     /// Its position in the journal's order; `None` while it waits in the inbox.
     pub sequence: Option<u64>,
     /// When it was captured, in milliseconds since the Unix epoch.
@@ -313,8 +367,15 @@ pub fn find(filesystem: &SharedFilesystem, scope: &Scope, id: &str) -> io::Resul
         for entry in slab.entries() {
             if entry.kind == RecordKind::Outcome {
                 replay.take(&slab, entry);
-            } else if found.is_none() && slab.id(entry) == id {
+                continue;
+            }
+            // A body may be stored once for each account; the last one is the one that is asked about.
+            let is_new = found
+                .as_ref()
+                .is_none_or(|found| entry.kind == RecordKind::Body && found.scope != entry.scope);
+            if is_new && slab.id(entry) == id {
                 found = Some(Found {
+                    kind: entry.kind,
                     sequence: Some(entry.position.sequence),
                     captured_ms: entry.captured_ms,
                     scope: entry.scope,
@@ -330,14 +391,13 @@ pub fn find(filesystem: &SharedFilesystem, scope: &Scope, id: &str) -> io::Resul
     };
     let sequence = found.sequence.expect("records of the journal have one");
     for (target, states) in replay.targets {
-        let (state, detail) = states
-            .get(&sequence)
-            .cloned()
-            .unwrap_or((DeliveryState::Queued, None));
+        let answer = states.get(&sequence).cloned();
+        let answer = answer.unwrap_or_else(|| Answer::new(DeliveryState::Queued));
         found.answers.push(TargetAnswer {
             target,
-            state,
-            detail,
+            state: answer.state,
+            detail: answer.detail,
+            retry: answer.retry,
         });
     }
     Ok(Some(found))
@@ -358,6 +418,7 @@ fn find_in_inbox(
                 && record.id == id
             {
                 return Ok(Some(Found {
+                    kind: record.kind,
                     sequence: None,
                     captured_ms: record.captured_ms,
                     scope: record.scope,
@@ -430,8 +491,8 @@ pub fn known_events(filesystem: &SharedFilesystem, scope: &Scope) -> io::Result<
     Ok(known)
 }
 
-/// An event that would be sent: its id and its bytes.
-pub type OpenEvent = (String, Vec<u8>);
+/// A record that would be sent: its id and its bytes.
+pub type OpenRecord = (String, Vec<u8>);
 
 /// Lists the events that would be sent to a target, in order, up to a limit; the inbox comes last.
 ///
@@ -444,24 +505,50 @@ pub fn open_events(
     scope: &Scope,
     target: Option<&DeliveryTarget>,
     limit: usize,
-) -> io::Result<Vec<OpenEvent>> {
+) -> io::Result<Vec<OpenRecord>> {
+    open_records(filesystem, scope, RecordKind::Event, target, limit)
+}
+
+/// Lists the bodies that would be sent to a target, as [`open_events`] does with events.
+///
+/// # Errors
+/// The file system's.
+pub fn open_bodies(
+    filesystem: &SharedFilesystem,
+    scope: &Scope,
+    target: Option<&DeliveryTarget>,
+    limit: usize,
+) -> io::Result<Vec<OpenRecord>> {
+    open_records(filesystem, scope, RecordKind::Body, target, limit)
+}
+
+/// Lists the records of a kind that would be sent to a target, in order, up to a limit; the inbox comes
+/// last.
+fn open_records(
+    filesystem: &SharedFilesystem,
+    scope: &Scope,
+    kind: RecordKind,
+    target: Option<&DeliveryTarget>,
+    limit: usize,
+) -> io::Result<Vec<OpenRecord>> {
     let view = JournalView::open(filesystem, &scope.paths, &scope.name)?;
     let replay = replay(&view)?;
     let wanted = |scope: CaptureScope, sequence: u64| match target {
         Some(target) => target.accepts(scope) && replay.state(target, sequence).is_open(),
         None => scope != CaptureScope::WITHHELD,
     };
-    let (mut events, mut cursor) = (Vec::new(), Cursor::default());
+    let (mut records, mut cursor) = (Vec::new(), Cursor::default());
     while let Some(slab) = view.read(cursor, RECORDS_PER_READ, BYTES_PER_READ)? {
         for entry in slab.entries() {
             let sequence = entry.position.sequence;
-            let first_copy = replay.events.contains_key(&sequence);
-            if entry.kind == RecordKind::Event
+            let first_copy =
+                replay.events.contains_key(&sequence) || replay.bodies.contains_key(&sequence);
+            if entry.kind == kind
                 && first_copy
                 && wanted(entry.scope, sequence)
-                && events.len() < limit
+                && records.len() < limit
             {
-                events.push((slab.id(entry).to_owned(), slab.payload(entry).to_vec()));
+                records.push((slab.id(entry).to_owned(), slab.payload(entry).to_vec()));
             }
         }
         cursor = slab.next();
@@ -478,11 +565,11 @@ pub fn open_events(
             let accepted = target.map_or(record.scope != CaptureScope::WITHHELD, |target| {
                 target.accepts(record.scope)
             });
-            let new = record.kind == RecordKind::Event && !replay.ids.contains_key(record.id);
-            if new && accepted && events.len() < limit {
-                events.push((record.id.to_owned(), record.payload.to_vec()));
+            let new = record.kind == kind && !replay.ids.contains_key(&*record.identity());
+            if new && accepted && records.len() < limit {
+                records.push((record.id.to_owned(), record.payload.to_vec()));
             }
         }
     }
-    Ok(events)
+    Ok(records)
 }

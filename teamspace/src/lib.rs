@@ -30,6 +30,7 @@ mod accounts;
 mod administration;
 mod approval;
 mod data_directory;
+mod dossier;
 mod email;
 mod envelope;
 mod errors;

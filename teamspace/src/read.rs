@@ -32,13 +32,13 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 const DEFAULT_LIMIT: u32 = 100;
 
 /// Which team is read, and the query that says what of it.
-struct Reading {
-    team: Team,
-    query: Fields,
+pub(crate) struct Reading {
+    pub(crate) team: Team,
+    pub(crate) query: Fields,
 }
 
 impl Reading {
-    async fn begin(state: &State, request: &HttpRequest) -> Result<Self, ApiError> {
+    pub(crate) async fn begin(state: &State, request: &HttpRequest) -> Result<Self, ApiError> {
         let caller = Caller::identify(state, request).await?;
         let query = Fields::of_query(request);
         let account = &caller.account;
@@ -56,7 +56,7 @@ impl Reading {
     }
 
     /// Returns the sequence number after which a page begins.
-    fn after(&self) -> Result<i64, ApiError> {
+    pub(crate) fn after(&self) -> Result<i64, ApiError> {
         let Some(after) = self.query.one("after")? else {
             return Ok(0);
         };
@@ -70,7 +70,7 @@ impl Reading {
     }
 
     /// Returns the number of events a page may hold.
-    fn limit(&self, state: &State) -> Result<u32, ApiError> {
+    pub(crate) fn limit(&self, state: &State) -> Result<u32, ApiError> {
         let most = state.limits.max_page_events.max(1);
         let Some(limit) = self.query.one("limit")? else {
             return Ok(DEFAULT_LIMIT.min(most));
@@ -86,7 +86,7 @@ impl Reading {
     }
 
     /// Returns the project a page is about, as the store spells it.
-    fn project(&self) -> Result<Option<String>, ApiError> {
+    pub(crate) fn project(&self) -> Result<Option<String>, ApiError> {
         let project = self.query.one("project")?;
         Ok(project.map(str::to_ascii_lowercase))
     }

@@ -2,7 +2,7 @@
 
 use crate::errors::ApiError;
 use crate::state::State;
-use crate::{health, identity, ingress, oauth, pages, read, tracker, websocket};
+use crate::{dossier, health, identity, ingress, oauth, pages, read, tracker, websocket};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
@@ -18,6 +18,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     oauth::routes(config);
     identity::routes(config);
     ingress::routes(config);
+    dossier::routes(config);
     read::routes(config);
     tracker::routes(config);
     websocket::routes(config);

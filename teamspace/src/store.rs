@@ -9,6 +9,7 @@
 //! that another dialect is another migration and another connection type.
 
 mod accounts;
+mod bodies;
 mod codes;
 mod devices;
 mod events;
@@ -18,6 +19,7 @@ mod tallies;
 pub(crate) mod tracker;
 
 pub(crate) use accounts::{AccountDraft, AccountRefusal, TeamDraft};
+pub(crate) use bodies::{BodyRow, Kept, NewBody};
 pub(crate) use codes::{AuthorizationCode, CodeExchange};
 pub(crate) use devices::{DeviceAnswer, DeviceDraft, DevicePoll, DeviceVerdict};
 pub(crate) use events::{NewEvent, Recorded};

@@ -5,6 +5,8 @@
     reason = "everything here is a test or serves one; clippy knows only marked functions"
 )]
 
+#[path = "server/bodies.rs"]
+mod bodies;
 #[path = "server/bounds.rs"]
 mod bounds;
 #[path = "server/crash.rs"]

@@ -71,7 +71,7 @@ struct Machine {
 impl Machine {
     /// Makes a machine that is logged in to a server and has never asked it anything.
     fn new(url: &str, seed: &Seed) -> Self {
-        let sandbox = Sandbox::hosted(url);
+        let sandbox = Sandbox::hosted(url).with_artifacts();
         sandbox
             .run(&["config", "set", "sync.max_queue_size", "300000"])
             .expect_code(0);

@@ -9,6 +9,7 @@
 mod agent_tasks;
 mod architecture;
 mod auth;
+mod bodies;
 mod boundary;
 mod capture;
 mod consent;

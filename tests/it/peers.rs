@@ -4,6 +4,7 @@
 //! missing a test says so and proves nothing; in continuous integration that is a failure.
 
 mod clock;
+mod dossiers;
 mod envelopes;
 mod foreign;
 mod handover;

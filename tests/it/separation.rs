@@ -51,7 +51,7 @@ fn nothing_is_open(state: &Path, unfinished: impl Fn(&Path) -> bool, after: &str
 #[test]
 fn a_whole_story_leaves_nothing_that_others_may_read_whatever_the_umask() {
     let teamspace = Teamspace::start();
-    let machine = DaemonMachine::of(Sandbox::hosted(teamspace.url()));
+    let machine = DaemonMachine::of(Sandbox::hosted(teamspace.url()).with_artifacts());
     let story: &[(&str, &[&str])] = &[
         (
             "settings",
@@ -99,7 +99,7 @@ fn a_whole_story_leaves_nothing_that_others_may_read_whatever_the_umask() {
 #[test]
 fn no_command_in_one_project_opens_anything_of_another() {
     let server = ScriptedServer::start();
-    let sandbox = Sandbox::hosted(&server.url());
+    let sandbox = Sandbox::hosted(&server.url()).with_artifacts();
     sandbox.seed(&Seed::private().issued_by(&server.url()));
     let other = sandbox.base().join("other");
     sandbox.make_repository(&other);

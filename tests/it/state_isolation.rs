@@ -47,7 +47,7 @@ fn a_whole_life_lands_below_the_chosen_root_and_home_stays_empty() {
 #[test]
 fn everything_in_the_state_root_is_for_the_owner_only_and_no_file_holds_a_token() {
     let server = ScriptedServer::start();
-    let sandbox = Sandbox::hosted(&server.url());
+    let sandbox = Sandbox::hosted(&server.url()).with_artifacts();
     sandbox
         .run(&["sync", "server", &server.url()])
         .expect_code(0);

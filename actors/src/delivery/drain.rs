@@ -2,6 +2,7 @@
 
 mod run;
 
+use super::bodies::{Bodies, Step};
 use super::core::DrainPolicy;
 use super::report::{Blocked, BlockedBy, DrainReport};
 use super::wire::BATCH_ENDPOINT;
@@ -12,13 +13,14 @@ use crate::host_memory::HostMemories;
 use crate::ingress::IngressResolverActor;
 use crate::ingress::messages::{IngressAnswer, IngressSkipped, ResolveIngress};
 use crate::queue::QueueActor;
-use crate::queue::messages::{BeginWork, FinishWork, GetConsent, QueueError, WorkBegun};
+use crate::queue::messages::{BeginWork, FinishWork, GetConsent, GetTarget, QueueError, WorkBegun};
 use crate::supervise::{AskError, Child};
 use crate::transport::SharedTransport;
 use crate::websocket::Line;
 use kitty_config::ServerUrl;
 use kitty_runtime::consent::Consent;
 use kitty_runtime::id::ProjectUuid;
+use kitty_runtime::owner::now_ms;
 use kitty_runtime::target::DeliveryTarget;
 use kitty_runtime::time::SharedTime;
 use run::Run;
@@ -29,7 +31,7 @@ pub(super) const LOCAL_LIMIT: Duration = Duration::from_secs(60);
 /// How long one batch may take, the server's work included (reference 5).
 const BATCH_LIMIT: Duration = Duration::from_secs(60);
 /// How long a token or the account's teams may take.
-const AUTH_LIMIT: Duration = Duration::from_secs(15);
+pub(super) const AUTH_LIMIT: Duration = Duration::from_secs(15);
 
 /// The drain could not go on because something in this process failed.
 #[derive(Debug, thiserror::Error)]
@@ -145,11 +147,7 @@ pub async fn drain(
             skipped: None,
         });
     }
-    let run = Run::new(ports, request, target.clone(), on_progress).await;
-    let report = match run {
-        Ok(mut run) => run.until_done().await,
-        Err(error) => Err(error),
-    };
+    let report = events_and_bodies(ports, request, &target, on_progress).await;
     let finished = ports
         .queue
         .ask(
@@ -169,6 +167,38 @@ pub async fn drain(
         report,
         skipped: None,
     })
+}
+
+/// Sends the events, and then the bodies; events that come in meanwhile go before the next body.
+async fn events_and_bodies(
+    ports: &DrainPorts,
+    request: &DrainRequest,
+    target: &DeliveryTarget,
+    on_progress: OnProgress<'_>,
+) -> Result<DrainReport, DrainError> {
+    let began_ms = now_ms(&ports.time);
+    let events = async || {
+        let mut run = Run::new(ports, request, target.clone(), on_progress).await?;
+        run.until_done().await
+    };
+    let mut report = events().await?;
+    let has_ended = |report: &DrainReport| report.blocked.is_some() || report.stopped.is_some();
+    if has_ended(&report) {
+        return Ok(report);
+    }
+    let ask = GetTarget {
+        target: target.clone(),
+    };
+    let row = ports.queue.ask(ask, LOCAL_LIMIT).await??.bodies;
+    let mut bodies = Bodies::new(ports, request, target.clone(), row, began_ms);
+    while bodies.step().await? == Step::EventsCame {
+        report.add(events().await?);
+        if has_ended(&report) {
+            break;
+        }
+    }
+    report.bodies = bodies.finish().await?;
+    Ok(report)
 }
 
 /// Nothing of the project may leave.

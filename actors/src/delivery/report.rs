@@ -103,6 +103,54 @@ pub struct Failure {
     pub error: String,
 }
 
+/// What a drain did with bodies; they are counted apart from events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BodiesReport {
+    /// The server has them now.
+    pub uploaded: u64,
+    /// The server had them.
+    pub already_exists: u64,
+    /// The server refused them for good.
+    pub rejected: u64,
+    /// The gate refused them here.
+    pub quarantined: u64,
+    /// They are sent again later.
+    pub later: u64,
+    /// They were not tried because their time has not come.
+    pub resting: u64,
+    /// Captured for somebody else; kept and not sent.
+    pub held: u64,
+    /// HTTP requests that carried a body.
+    pub requests: u64,
+    /// The failures, at most the first thousand.
+    pub failures: Vec<Failure>,
+    /// What ended the sending of bodies before its end; a later drain goes on.
+    pub stopped: Option<String>,
+    /// Whether it ended only because its time was used up.
+    pub interrupted: bool,
+}
+
+impl BodiesReport {
+    pub(super) fn count(&mut self, state: DeliveryState) {
+        match state {
+            DeliveryState::Delivered => self.uploaded += 1,
+            DeliveryState::Duplicate => self.already_exists += 1,
+            DeliveryState::Rejected => self.rejected += 1,
+            DeliveryState::Quarantined => self.quarantined += 1,
+            DeliveryState::Held => self.held += 1,
+            DeliveryState::Queued | DeliveryState::Pending | DeliveryState::Transient => {
+                self.later += 1;
+            }
+        }
+    }
+
+    pub(super) fn fail(&mut self, failure: Failure) {
+        if self.failures.len() < LISTED_FAILURES {
+            self.failures.push(failure);
+        }
+    }
+}
+
 /// What a drain did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DrainReport {
@@ -136,9 +184,32 @@ pub struct DrainReport {
     pub wait: Option<Duration>,
     /// The HTTP status of the last answer.
     pub last_status: Option<u16>,
+    /// What became of bodies.
+    pub bodies: BodiesReport,
 }
 
 impl DrainReport {
+    /// Adds what was done with events that came while bodies were sent.
+    pub(super) fn add(&mut self, later: Self) {
+        self.selected += later.selected;
+        self.delivered += later.delivered;
+        self.duplicate += later.duplicate;
+        self.pending += later.pending;
+        self.rejected += later.rejected;
+        self.quarantined += later.quarantined;
+        self.transient += later.transient;
+        self.told += later.told;
+        self.requests += later.requests;
+        self.held = later.held;
+        self.blocked = later.blocked;
+        self.stopped = later.stopped;
+        self.wait = later.wait;
+        self.last_status = later.last_status.or(self.last_status);
+        for failure in later.failures {
+            self.fail(failure);
+        }
+    }
+
     /// Creates the report of a drain that was not allowed to begin.
     #[must_use]
     pub fn blocked(blocked: Blocked) -> Self {

@@ -19,6 +19,12 @@ const OVERHEAD: usize = 128;
 /// Bytes of an event id as this program gives them.
 const ULID_LENGTH: usize = 26;
 
+/// Returns whom a project that admits itself sends to.
+#[must_use]
+pub fn audience(server: &ServerUrl) -> String {
+    format!("local-nonstrict:{}", server.origin())
+}
+
 /// The fields that admission adds to every event of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
@@ -29,7 +35,7 @@ impl Admission {
     /// Admits a project to a server by itself: generation 1, bound to the server's origin.
     #[must_use]
     pub fn local(server: &ServerUrl) -> Self {
-        let audience = serde_json::Value::from(format!("local-nonstrict:{}", server.origin()));
+        let audience = serde_json::Value::from(audience(server));
         Self {
             prefix: format!("{{\"admission_generation\":1,\"binding_audience\":{audience},"),
         }

@@ -7,8 +7,8 @@ use kitty_runtime::journal::Cursor;
 use kitty_runtime::lease::OwnerRecord;
 use kitty_runtime::lock::LockError;
 use kitty_runtime::mailbox::{Attempt, TargetRow};
-use kitty_runtime::outcome::Outcome;
-use kitty_runtime::owner::{BatchLimits, Ingested, OwnerError, Retired, Selection};
+use kitty_runtime::outcome::{BodyOutcome, Outcome};
+use kitty_runtime::owner::{BatchLimits, BodySelection, Ingested, OwnerError, Retired, Selection};
 use kitty_runtime::record::{CaptureScope, RecordKind};
 use kitty_runtime::snapshot::{Found, ScopeSummary};
 use kitty_runtime::target::DeliveryTarget;
@@ -146,6 +146,52 @@ pub struct RecordOutcome {
     /// A stretch of the journal in which everything is answered or held now.
     pub settled: Option<Range<Cursor>>,
 }
+
+/// Asks for bodies that are to be sent to a target now; needs the lease.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<BodySelection, QueueError>")]
+pub struct NextBodies {
+    /// The target.
+    pub target: DeliveryTarget,
+    /// The sequence to go on from.
+    pub from: u64,
+    /// How many, and about how many bytes.
+    pub limits: BatchLimits,
+    /// Whether pauses that the server did not ask for are disregarded.
+    pub insist: bool,
+}
+
+/// Stores what a target answered for bodies; durable, needs the lease.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), QueueError>")]
+pub struct RecordBodies {
+    /// The target.
+    pub target: DeliveryTarget,
+    /// The answers.
+    pub outcomes: Vec<BodyOutcome>,
+}
+
+/// Ends the sending of bodies; needs the lease.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), QueueError>")]
+pub struct NoteBodies {
+    /// The target.
+    pub target: DeliveryTarget,
+    /// None is to be sent before this moment, as the server asked; in milliseconds since the Unix epoch.
+    pub not_before_ms: Option<u64>,
+    /// None is sent before this moment unless a person asks for it.
+    pub rest_until_ms: Option<u64>,
+}
+
+/// Asks whether the queue takes more bodies; needs no lease and reads no journal.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<bool, QueueError>")]
+pub struct RoomForBodies;
+
+/// Moves what came into the inbox since the work began into the journal; needs the lease.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Ingested, QueueError>")]
+pub struct Ingest;
 
 /// Stores how a drain went; needs the lease.
 #[derive(Debug, Clone, Message)]

@@ -10,6 +10,8 @@ use std::time::Duration;
 const SCAN_EVERY_MS: u64 = 60_000;
 /// How long a project that another process delivers is left alone.
 const OWNED_ELSEWHERE_MS: u64 = 1_000;
+/// How long a project is left alone whose drain was interrupted, so that others have their turn.
+const INTERRUPTED_MS: u64 = 100;
 /// How long a project is left alone of which the server has not decided everything.
 const UNDECIDED_MS: u64 = 30_000;
 /// The first and the longest pause after a server that was of no use.
@@ -49,6 +51,8 @@ pub enum DrainEnd {
         /// Whether anything was delivered.
         progress: bool,
     },
+    /// It ended because its time was used up; other projects come first, then this one again.
+    Interrupted,
     /// Another process delivers this project.
     OwnedElsewhere,
     /// The server was of no use, or asked to be left alone for this long.
@@ -136,6 +140,10 @@ impl ScheduleCore {
             DrainEnd::Done { progress } => {
                 self.reached(now, progress);
                 self.due.remove(&project);
+            }
+            DrainEnd::Interrupted => {
+                self.reached(now, true);
+                self.due.insert(project, now + INTERRUPTED_MS);
             }
             DrainEnd::Undecided { progress } => {
                 self.reached(now, progress);

@@ -122,7 +122,13 @@ pub fn run(invocation: &Invocation, args: &MissionCreateArgs) -> Result<Exit, Fa
         };
         create(&project, &args.options(), &tools)
     };
-    rows::write(&writing, work, |created| print(invocation, args, created)).map_err(refused)?;
+    rows::write(
+        &writing,
+        work,
+        |created| print(invocation, args, created),
+        |created| created.directory.clone(),
+    )
+    .map_err(refused)?;
     Ok(Exit::Success)
 }
 

@@ -78,6 +78,7 @@ pub fn run(invocation: &Invocation, args: &FinalizeTasksArgs) -> Result<Exit, Fa
         &writing,
         |witness| finalize(&project, &options, &tools(invocation, &ids, witness)),
         |done| print(invocation, args, &done.answer),
+        |done| done.directory.clone(),
     )
     .map_err(refused)?;
     Ok(Exit::Success)

@@ -45,9 +45,12 @@ pub fn run(invocation: &Invocation, args: &SetupPlanArgs) -> Result<Exit, Failur
         };
         setup_plan(&project, args.mission.as_deref(), &tools)
     };
-    rows::write(&writing, work, |outcome| {
-        print(invocation, args, &outcome.answer);
-    })
+    rows::write(
+        &writing,
+        work,
+        |outcome| print(invocation, args, &outcome.answer),
+        |outcome| outcome.answer.directory().to_owned(),
+    )
     .map_err(|error| Failure::from_error(error.code(), error))?;
     Ok(Exit::Success)
 }

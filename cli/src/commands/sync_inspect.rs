@@ -8,14 +8,20 @@ use crate::invocation::Invocation;
 use crate::project;
 use clap::Args;
 use kitty_actors::auth::store::ReadPurpose;
+use kitty_actors::delivery::bodies::{CONTENT_ENDPOINT, content_request};
 use kitty_actors::delivery::wire::{Admission, BATCH_ENDPOINT, PROTOCOL_HEADER};
 use kitty_actors::gate::core::{GateCore, Input};
 use kitty_config::ServerUrl;
+use kitty_contract::Context;
+use kitty_runtime::body::BodyTask;
 use kitty_runtime::consent::Consent;
 use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::outcome::{DeliveryState, OutcomeDetail};
 use kitty_runtime::owner::{Scope, TargetAnswer, now_ms};
-use kitty_runtime::snapshot::{Found, OpenEvent, ScopeSummary, find, open_events, summarise};
+use kitty_runtime::record::RecordKind;
+use kitty_runtime::snapshot::{
+    Found, OpenRecord, ScopeSummary, find, open_bodies, open_events, summarise,
+};
 use kitty_runtime::target::DeliveryTarget;
 use serde::Serialize;
 use serde_json::Value;
@@ -24,7 +30,7 @@ use serde_json::value::RawValue;
 /// Arguments of `sync why`.
 #[derive(Debug, Args)]
 pub struct WhyArgs {
-    /// The event's id
+    /// The id of an event, or of a body
     event_id: String,
     /// Prints one JSON document
     #[arg(long)]
@@ -46,11 +52,36 @@ pub struct PreviewArgs {
 struct WhyDocument {
     event_id: String,
     event_type: Option<String>,
+    /// What it is a body of, if it is one.
+    body: Option<WhyBody>,
     captured_at: String,
     place: &'static str,
     gate: String,
     next_action: Option<&'static str>,
     targets: Vec<WhyTarget>,
+}
+
+#[derive(Debug, Serialize)]
+struct WhyBody {
+    mission_slug: String,
+    artifact_path: String,
+    content_hash: String,
+    size_bytes: usize,
+}
+
+impl WhyBody {
+    fn of(found: &Found) -> Option<Self> {
+        if found.kind != RecordKind::Body {
+            return None;
+        }
+        let task = BodyTask::from_bytes(&found.payload).ok()?;
+        Some(Self {
+            mission_slug: task.mission_slug,
+            artifact_path: task.artifact_path,
+            content_hash: task.content_hash,
+            size_bytes: task.content_body.len(),
+        })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -88,6 +119,26 @@ impl Stored {
     fn refusal(&self, gate: &GateCore, event: &[u8]) -> Option<OutcomeDetail> {
         gate.step(&Input::Egress(&self.project, event)).detail()
     }
+
+    /// Asks the gate what it will say when the body is about to leave.
+    fn body_refusal(&self, server: &ServerUrl, body: &[u8]) -> Option<OutcomeDetail> {
+        let refused = |message: String| OutcomeDetail {
+            message,
+            ..OutcomeDetail::default()
+        };
+        let task = match BodyTask::from_bytes(body) {
+            Ok(task) => task,
+            Err(error) => return Some(refused(error.to_string())),
+        };
+        if task.project_uuid != self.project.to_string() {
+            let message = "the body does not name the project that stores it";
+            return Some(refused(message.to_owned()));
+        }
+        let request = content_request(&task, server);
+        let gate = GateCore::default();
+        gate.step(&Input::Outbound(Context::BodySync, &request))
+            .detail()
+    }
 }
 
 fn unreadable(error: &std::io::Error) -> Failure {
@@ -118,6 +169,12 @@ pub fn why(invocation: &Invocation, args: &WhyArgs) -> Result<Exit, Failure> {
     };
     // Ids of this program are upper-case; those of other programs are taken as they are.
     let upper = typed.to_uppercase();
+    let lower = typed.to_lowercase();
+    let typed = if lower.starts_with("body-") {
+        &lower
+    } else {
+        typed
+    };
     let (id, found) = match look(&upper)? {
         Some(found) => (upper.as_str(), found),
         None => (typed, look(typed)?.ok_or_else(unknown)?),
@@ -143,7 +200,10 @@ fn explain(
     let event_type = event
         .as_ref()
         .and_then(|event| event.get("event_type")?.as_str());
-    let refusal = stored.refusal(&GateCore::default(), &found.payload);
+    let refusal = match found.kind {
+        RecordKind::Body => stored.body_refusal(&configured(invocation), &found.payload),
+        _ => stored.refusal(&GateCore::default(), &found.payload),
+    };
     let next_action = match &refusal {
         Some(_) => Some(REPORT),
         None => found.answers.is_empty().then_some(DELIVER),
@@ -151,11 +211,12 @@ fn explain(
     let targets = found
         .answers
         .iter()
-        .map(|answer| explain_target(invocation, &summary, answer, refusal.is_some()))
+        .map(|answer| explain_target(invocation, &summary, answer, found.kind, refusal.is_some()))
         .collect();
     Ok(WhyDocument {
         event_id: id.to_owned(),
         event_type: event_type.map(str::to_owned),
+        body: WhyBody::of(found),
         captured_at: moment(found.captured_ms),
         place: if found.sequence.is_some() {
             "journal"
@@ -172,9 +233,16 @@ fn explain_target(
     invocation: &Invocation,
     summary: &ScopeSummary,
     answer: &TargetAnswer,
+    kind: RecordKind,
     refused_by_gate: bool,
 ) -> WhyTarget {
-    let attempt = summary.for_target(&answer.target).attempt;
+    let target = summary.for_target(&answer.target);
+    let mut attempt = target.attempt;
+    if kind == RecordKind::Body {
+        let own = answer.retry.map(|retry| retry.not_before_ms);
+        let all = target.bodies.not_before_ms.max(target.bodies.rest_until_ms);
+        attempt.not_before_ms = own.max(all).max(attempt.not_before_ms);
+    }
     let now = now_ms(&invocation.time);
     let will_be_sent = answer.state.is_open() && !refused_by_gate;
     let next_attempt = match attempt.not_before_ms.filter(|then| *then > now) {
@@ -220,7 +288,10 @@ const fn next_action(state: DeliveryState, refused_by_gate: bool) -> Option<&'st
 
 fn print_why(invocation: &Invocation, document: &WhyDocument, captured_ms: u64) {
     let printer = invocation.printer;
-    let kind = document.event_type.as_deref().unwrap_or("unreadable event");
+    let body = document.body.as_ref();
+    let body = body.map(|body| format!("body of {}:{}", body.mission_slug, body.artifact_path));
+    let kind = body.as_deref().or(document.event_type.as_deref());
+    let kind = kind.unwrap_or("unreadable event");
     let captured = age(captured_ms, now_ms(&invocation.time));
     let head = format!(
         "{} {kind}: captured {captured} ago, gate: {}",
@@ -261,9 +332,20 @@ struct PreviewDocument<'a> {
     team: Option<&'a str>,
     count: usize,
     events: Vec<Box<RawValue>>,
+    /// One request each, in their order, after the events.
+    bodies: BodiesPreview,
 }
 
-/// Runs `sync preview`: prints what would leave the machine, byte for byte, one event a line.
+#[derive(Debug, Serialize)]
+struct BodiesPreview {
+    url: Option<String>,
+    headers: Vec<(&'static str, &'static str)>,
+    count: usize,
+    requests: Vec<Box<RawValue>>,
+}
+
+/// Runs `sync preview`: prints what would leave the machine, byte for byte, one event a line, and then
+/// one upload a line.
 ///
 /// Reads only. Nothing else leaves with a batch but the session's token.
 ///
@@ -275,7 +357,7 @@ pub fn preview(invocation: &Invocation, args: &PreviewArgs) -> Result<Exit, Fail
     let target = server
         .as_ref()
         .and_then(|server| target_of_session(invocation, server));
-    let events = match Stored::of(invocation)? {
+    let (events, bodies) = match Stored::of(invocation)? {
         Some(stored) => would_leave(
             invocation,
             &stored,
@@ -283,15 +365,14 @@ pub fn preview(invocation: &Invocation, args: &PreviewArgs) -> Result<Exit, Fail
             target.as_ref(),
             args.limit,
         )?,
-        None => Vec::new(),
+        None => (Vec::new(), Vec::new()),
     };
-    let fallback = ServerUrl::parse("http://localhost").expect("the address is valid");
-    let admission = Admission::local(server.as_ref().unwrap_or(&fallback));
+    let admission = Admission::local(&configured(invocation));
     let lines = events
         .iter()
         .map(|(id, event)| String::from_utf8_lossy(&admission.preview(id, event)).into_owned());
     if !args.json {
-        for line in lines {
+        for line in lines.chain(bodies) {
             invocation.printer.line(line);
         }
         return Ok(Exit::Success);
@@ -312,19 +393,42 @@ pub fn preview(invocation: &Invocation, args: &PreviewArgs) -> Result<Exit, Fail
         events: lines
             .filter_map(|line| RawValue::from_string(line).ok())
             .collect(),
+        bodies: BodiesPreview {
+            url: server
+                .as_ref()
+                .map(|server| server.endpoint(CONTENT_ENDPOINT)),
+            headers: vec![
+                ("Authorization", "Bearer <redacted>"),
+                ("Content-Type", "application/json"),
+                PROTOCOL_HEADER,
+            ],
+            count: bodies.len(),
+            requests: bodies
+                .into_iter()
+                .filter_map(|request| RawValue::from_string(request).ok())
+                .collect(),
+        },
     };
     invocation.printer.json().finish(&document);
     Ok(Exit::Success)
 }
 
-/// Lists the events that the next delivery would send: open, and let pass by the gate.
+/// Returns the configured server; a placeholder of the same form without one.
+fn configured(invocation: &Invocation) -> ServerUrl {
+    let fallback = || ServerUrl::parse("http://localhost").expect("the address is valid");
+    invocation
+        .server(&invocation.settings())
+        .unwrap_or_else(fallback)
+}
+
+/// Lists the events and the uploads that the next delivery would send: open, and let pass by the gate.
 fn would_leave(
     invocation: &Invocation,
     stored: &Stored,
     server: Option<&ServerUrl>,
     target: Option<&DeliveryTarget>,
     limit: usize,
-) -> Result<Vec<OpenEvent>, Failure> {
+) -> Result<(Vec<OpenRecord>, Vec<String>), Failure> {
     let filesystem = &invocation.filesystem;
     let last = match target {
         Some(_) => None,
@@ -334,12 +438,21 @@ fn would_leave(
     let target = target.or(last.as_ref());
     let mut events = open_events(filesystem, &stored.scope, target, limit)
         .map_err(|error| unreadable(&error))?;
+    let mut bodies = open_bodies(filesystem, &stored.scope, target, limit)
+        .map_err(|error| unreadable(&error))?;
     if Consent::read(&**filesystem, &stored.scope.paths) == Consent::Refused {
         events.clear();
+        bodies.clear();
     }
     let gate = GateCore::default();
     events.retain(|(_, event)| stored.refusal(&gate, event).is_none());
-    Ok(events)
+    let server = configured(invocation);
+    bodies.retain(|(_, body)| stored.body_refusal(&server, body).is_none());
+    let requests = bodies.iter().filter_map(|(_, body)| {
+        let task = BodyTask::from_bytes(body).ok()?;
+        String::from_utf8(content_request(&task, &server)).ok()
+    });
+    Ok((events, requests.collect()))
 }
 
 fn last_target(

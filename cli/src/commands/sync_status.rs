@@ -48,7 +48,9 @@ struct StatusDocument {
     healthy: bool,
     events: u64,
     waiting_in_inbox: u64,
+    /// Bodies are counted apart from events.
     bodies: u64,
+    open_bodies: u64,
     journal_bytes: u64,
     open: u64,
     oldest_open_at: Option<String>,
@@ -91,6 +93,41 @@ struct TargetDocument {
     next_attempt_at: Option<String>,
     consecutive_failures: u32,
     last_error: Option<String>,
+    bodies: BodiesDocument,
+}
+
+#[derive(Debug, Serialize)]
+struct BodiesDocument {
+    queued: u64,
+    uploaded: u64,
+    already_exists: u64,
+    pending: u64,
+    rejected: u64,
+    quarantined: u64,
+    transient: u64,
+    held: u64,
+    next_attempt_at: Option<String>,
+}
+
+impl From<&TargetSummary> for BodiesDocument {
+    fn from(summary: &TargetSummary) -> Self {
+        let counts = summary.bodies.counts;
+        let rests = summary
+            .bodies
+            .not_before_ms
+            .or(summary.bodies.rest_until_ms);
+        Self {
+            queued: summary.bodies_queued,
+            uploaded: counts.delivered,
+            already_exists: counts.duplicate,
+            pending: counts.pending,
+            rejected: counts.rejected,
+            quarantined: counts.quarantined,
+            transient: counts.transient,
+            held: counts.held,
+            next_attempt_at: rests.map(moment),
+        }
+    }
 }
 
 impl From<&TargetSummary> for TargetDocument {
@@ -114,6 +151,7 @@ impl From<&TargetSummary> for TargetDocument {
             next_attempt_at: attempt.not_before_ms.map(moment),
             consecutive_failures: attempt.failures,
             last_error: Some(attempt.message.clone()).filter(|message| !message.is_empty()),
+            bodies: BodiesDocument::from(summary),
         }
     }
 }
@@ -139,6 +177,12 @@ impl Found {
         })
     }
 
+    /// The bodies that are still to be sent.
+    pub(super) fn open_bodies(&self) -> u64 {
+        let current = self.current.as_ref();
+        current.map_or(self.summary.bodies, TargetSummary::open_bodies)
+    }
+
     fn oldest_open_ms(&self) -> Option<u64> {
         match &self.current {
             Some(target) => target.oldest_open_ms,
@@ -149,7 +193,9 @@ impl Found {
     /// Tells whether nothing needs a person.
     fn is_healthy(&self) -> bool {
         let refused = self.current.as_ref().map_or(0, |target| {
-            target.counts.rejected + target.counts.quarantined + target.counts.held
+            let bodies = target.bodies.counts;
+            let events = target.counts.rejected + target.counts.quarantined + target.counts.held;
+            events + bodies.rejected + bodies.quarantined + bodies.held
         });
         let failing = self
             .current
@@ -253,6 +299,7 @@ fn document(invocation: &Invocation, found: &Found) -> StatusDocument {
         events: found.summary.events,
         waiting_in_inbox: found.summary.waiting_in_inbox,
         bodies: found.summary.bodies,
+        open_bodies: found.open_bodies(),
         journal_bytes: found.summary.journal_bytes,
         open: found.open(),
         oldest_open_at: found.oldest_open_ms().map(moment),
@@ -293,6 +340,9 @@ fn print(invocation: &Invocation, found: &Found) {
         format!(", oldest {} old", age(then, now))
     });
     row("Queue", format!("{} event(s){oldest}", found.open()));
+    if found.summary.bodies > 0 {
+        row("Bodies", format!("{} artifact(s)", found.open_bodies()));
+    }
     let enabled = if invocation.hosted_sync() {
         "Enabled"
     } else {
@@ -353,6 +403,10 @@ fn print(invocation: &Invocation, found: &Found) {
         _ if found.consent == Consent::Refused => {
             "This project has opted out; nothing of it leaves this machine.".to_owned()
         }
+        0 if found.open_bodies() > 0 => format!(
+            "All events synced; {} artifact bodies wait; `spec-kitty sync now` delivers them.",
+            found.open_bodies()
+        ),
         0 => "Queue empty -- all events synced.".to_owned(),
         open => format!("{open} event(s) wait; `spec-kitty sync now` delivers them."),
     });
@@ -377,6 +431,20 @@ fn print_target(invocation: &Invocation, target: &TargetSummary, now: u64) {
         counts.transient,
         counts.held
     ));
+    let bodies = target.bodies.counts;
+    if target.bodies_queued + bodies.total() > 0 {
+        printer.line(format!(
+            "  Bodies       queued {}  uploaded {}  already there {}  pending {}  rejected {}  quarantined {}  transient {}  held {}",
+            target.bodies_queued,
+            bodies.delivered,
+            bodies.duplicate,
+            bodies.pending,
+            bodies.rejected,
+            bodies.quarantined,
+            bodies.transient,
+            bodies.held
+        ));
+    }
     let attempt = &target.attempt;
     if let Some(then) = attempt.last_ms {
         let result = if attempt.message.is_empty() {
@@ -394,6 +462,9 @@ fn print_target(invocation: &Invocation, target: &TargetSummary, now: u64) {
     }
     if counts.rejected + counts.quarantined > 0 {
         printer.line("  ! Some events were refused and are kept; `spec-kitty sync why <event-id>` explains one.");
+    }
+    if bodies.rejected + bodies.quarantined > 0 {
+        printer.line("  ! Some bodies were refused and are kept; `spec-kitty sync why <body-id>` explains one.");
     }
     if counts.held > 0 {
         printer.line("  ! Some events were captured for another account, team or server, or while this project was opted out, and are not sent here.");

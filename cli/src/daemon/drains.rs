@@ -20,6 +20,9 @@ use std::time::Duration;
 /// The most open events of a project that go over the WebSocket (decision 15).
 const FRESH_EVENTS: usize = 32;
 
+/// How long a drain sends bodies; then it is the turn of the other projects' events.
+const BODIES_FOR: Duration = Duration::from_secs(10);
+
 /// How long the actors of a drain that was broken off may take to store what they know.
 pub const LET_GO: Duration = Duration::from_millis(1200);
 
@@ -73,7 +76,10 @@ impl Ended {
             Some(BlockedBy::Owner) => DrainEnd::OwnedElsewhere,
             Some(_) => DrainEnd::Useless { wait: report.wait },
             None if report.stopped.is_some() => DrainEnd::Useless { wait: report.wait },
-            None if report.left_open() > 0 => DrainEnd::Undecided { progress },
+            None if report.bodies.interrupted => DrainEnd::Interrupted,
+            None if report.left_open() > 0 || report.bodies.later + report.bodies.resting > 0 => {
+                DrainEnd::Undecided { progress }
+            }
             None => DrainEnd::Done { progress },
         };
         let blocked = blocked.map(|blocked| blocked.message.clone());
@@ -114,6 +120,7 @@ pub async fn deliver(
         patience: Duration::ZERO,
         policy: DrainPolicy {
             fresh_events: FRESH_EVENTS,
+            bodies_for: Some(BODIES_FOR),
             ..DrainPolicy::default()
         },
         insist: false,
@@ -184,7 +191,10 @@ fn has_work(invocation: &Invocation, project: ProjectUuid, server: Option<&str>)
             .attempt
             .not_before_ms
             .is_some_and(|until| until > now);
-        !rests && target.queued + target.counts.pending + target.counts.transient > 0
+        let bodies = target.bodies.not_before_ms.max(target.bodies.rest_until_ms);
+        let bodies_rest = bodies.is_some_and(|until| until > now);
+        let events = target.queued + target.counts.pending + target.counts.transient;
+        !rests && (events > 0 || (!bodies_rest && target.open_bodies() > 0))
     };
     summary.waiting_in_inbox > 0
         || ours.iter().any(waits)

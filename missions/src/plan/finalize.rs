@@ -66,6 +66,8 @@ pub struct Finalized {
     pub seeded: Vec<Transition<'static>>,
     /// Every commit of this run, the oldest first.
     pub commits: Vec<Committed>,
+    /// The mission's directory.
+    pub directory: PathBuf,
 }
 
 /// Checks, seeds and commits the work packages of a mission.
@@ -129,6 +131,7 @@ pub fn finalize(
         events: written.events,
         seeded: written.seeded,
         commits: written.commits,
+        directory: place.directory.clone(),
     })
 }
 

@@ -19,7 +19,7 @@ use kitty_runtime::lock::FileLock;
 use kitty_runtime::time::iso;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Who the rows name.
 const ACTOR: &str = "spec-kitty agent mission setup-plan";
@@ -91,6 +91,12 @@ impl PlanAnswer {
     #[must_use]
     pub fn plan_file(&self) -> PathBuf {
         self.directory.join("plan.md")
+    }
+
+    /// Returns the mission's directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 }
 

@@ -107,23 +107,16 @@ impl Inbox {
         claim: &Claim,
     ) -> Result<Held, AppendError> {
         let bytes = frame(records)?;
-        self.write_held(lamport, records.len(), &bytes, claim)
+        file_name(lamport, records)
+            .and_then(|name| self.write_held(name, &bytes, claim))
             .map_err(|source| AppendError::Io {
                 path: self.paths.inbox_held(),
                 source,
             })
     }
 
-    fn write_held(
-        &self,
-        lamport: u64,
-        count: usize,
-        bytes: &[u8],
-        claim: &Claim,
-    ) -> io::Result<Held> {
-        let held = Held {
-            name: file_name(lamport, count)?,
-        };
+    fn write_held(&self, name: String, bytes: &[u8], claim: &Claim) -> io::Result<Held> {
+        let held = Held { name };
         let filesystem = &*self.filesystem;
         crashsafe::create_dir_all(filesystem, &self.paths.inbox_new())?;
         crashsafe::create_dir_all(filesystem, &self.paths.inbox_held())?;

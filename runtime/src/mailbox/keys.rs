@@ -21,7 +21,7 @@ pub const fn slot_of(sequence: u64) -> usize {
 /// A key of the mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
-    /// `i<id>`: where the record with this id stands.
+    /// `i<id>`: where the record of this identity stands.
     Index(String),
     /// `o<target><chunk>`: the states of up to [`CHUNK`] records with one target.
     States(TargetKey, u64),
@@ -33,6 +33,10 @@ pub enum Key {
     Copies(u64),
     /// `c<kind><id>`: a durable command that is not done yet.
     Command(RecordKind, String),
+    /// `b<sequence>`: where a body stands in the journal.
+    Body(u64),
+    /// `r<target><sequence>`: when a body may be tried again.
+    Retry(TargetKey, u64),
     /// `s<first sequence>`: how many bytes of a segment are indexed.
     Segment(u64),
     /// `m`: the mark up to which the journal is indexed, and totals.
@@ -52,6 +56,10 @@ impl Key {
             Self::Target(target) => [&b"t"[..], &target.0].concat(),
             Self::Copies(chunk) => [&b"v"[..], &chunk.to_be_bytes()].concat(),
             Self::Command(kind, id) => [&Self::commands(*kind)[..], id.as_bytes()].concat(),
+            Self::Body(sequence) => [&b"b"[..], &sequence.to_be_bytes()].concat(),
+            Self::Retry(target, sequence) => {
+                [&b"r"[..], &target.0, &sequence.to_be_bytes()].concat()
+            }
             Self::Segment(first) => [&b"s"[..], &first.to_be_bytes()].concat(),
             Self::Meta => b"m".to_vec(),
         }
@@ -61,6 +69,12 @@ impl Key {
     #[must_use]
     pub const fn targets() -> &'static [u8] {
         b"t"
+    }
+
+    /// Returns the prefix of all bodies.
+    #[must_use]
+    pub const fn bodies() -> &'static [u8] {
+        b"b"
     }
 
     /// Returns the prefix of all segments.

@@ -37,6 +37,21 @@ pub struct Attempt {
     pub http_status: Option<u16>,
 }
 
+/// How the bodies of a scope stand with a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodiesRow {
+    /// Bodies by state.
+    pub counts: StateCounts,
+    /// Every body with a smaller sequence is answered or held.
+    pub settled_before: u64,
+    /// None is to be sent before this moment, because the server said so; in milliseconds since the
+    /// Unix epoch.
+    pub not_before_ms: Option<u64>,
+    /// None is sent before this moment unless a person asks for it, because the server gave nothing.
+    pub rest_until_ms: Option<u64>,
+}
+
 /// One delivery target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +64,9 @@ pub struct TargetRow {
     pub counts: StateCounts,
     /// Tries.
     pub attempt: Attempt,
+    /// Bodies; events never wait for them.
+    #[serde(default)]
+    pub bodies: BodiesRow,
 }
 
 impl TargetRow {
@@ -61,6 +79,7 @@ impl TargetRow {
             low_water,
             counts,
             attempt: Attempt::default(),
+            bodies: BodiesRow::default(),
         }
     }
 

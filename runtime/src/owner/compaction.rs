@@ -5,7 +5,7 @@ use super::{OwnerError, ScopeOwner};
 use crate::journal::{Cursor, Damage, Slab};
 use crate::mailbox::{Changes, Key, Meta, TargetRow, pack};
 use crate::outcome::DeliveryState;
-use crate::record::RecordKind;
+use crate::record::{RecordKind, identity};
 use crate::target::DeliveryTarget;
 use std::time::Duration;
 
@@ -204,11 +204,23 @@ impl Traces {
                 continue;
             }
             *total = total.saturating_sub(1);
-            self.changes.remove(&Key::Index(slab.id(entry).to_owned()));
+            let known_by = identity(entry.kind, slab.id(entry), entry.scope);
+            self.changes.remove(&Key::Index(known_by.into_owned()));
+            let is_body = entry.kind == RecordKind::Body;
+            if is_body {
+                self.changes.remove(&Key::Body(sequence));
+            }
             for (row, states) in self.rows.iter_mut().zip(&mut states) {
                 let state = states.of(sequence)?.unwrap_or(DeliveryState::Queued);
                 if state != DeliveryState::Queued {
-                    row.counts.shift(state, DeliveryState::Queued);
+                    let counts = match is_body {
+                        true => &mut row.bodies.counts,
+                        false => &mut row.counts,
+                    };
+                    counts.shift(state, DeliveryState::Queued);
+                    if is_body {
+                        self.changes.remove(&Key::Retry(row.target.key(), sequence));
+                    }
                     self.changes
                         .remove(&Key::Detail(row.target.key(), sequence));
                 }

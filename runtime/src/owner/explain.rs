@@ -2,7 +2,7 @@
 
 use super::{OwnerError, ScopeOwner};
 use crate::mailbox::{Key, chunk_of, slot_of, unpack, unpack_position};
-use crate::outcome::{DeliveryState, OutcomeDetail};
+use crate::outcome::{DeliveryState, OutcomeDetail, Retry};
 use crate::target::DeliveryTarget;
 
 /// Where one record stands with one target, and why.
@@ -14,6 +14,8 @@ pub struct TargetAnswer {
     pub state: DeliveryState,
     /// Why, when the server or the gate said something.
     pub detail: Option<OutcomeDetail>,
+    /// When it may be tried again, if it is a body.
+    pub retry: Option<Retry>,
 }
 
 /// What the owner knows of one record.
@@ -52,10 +54,12 @@ impl ScopeOwner {
                 let key = row.target.key();
                 let chunk = owner.chunk(key, chunk_of(position.sequence))?;
                 let detail = owner.store.get(&Key::Detail(key, position.sequence))?;
+                let retry = owner.store.get(&Key::Retry(key, position.sequence))?;
                 answers.push(TargetAnswer {
                     target: row.target,
                     state: DeliveryState::from_byte(chunk[slot_of(position.sequence)]),
                     detail: detail.map(|value| unpack(&value)).transpose()?,
+                    retry: retry.map(|value| unpack(&value)).transpose()?,
                 });
             }
             Ok(Some(Explanation {

@@ -7,7 +7,7 @@ use crate::mailbox::{
     slot_of, unpack, unpack_position,
 };
 use crate::outcome::{DeliveryState, OutcomeRecord};
-use crate::record::RecordKind;
+use crate::record::{RecordKind, identity};
 use crate::status_file::{DamageReport, StatusFile};
 use crate::target::{DeliveryTarget, TargetKey};
 use std::collections::{BTreeMap, HashSet};
@@ -237,15 +237,20 @@ impl<'a> Pass<'a> {
             _ => {}
         }
         let id = slab.id(entry);
-        if self.is_copy(id, entry)? {
+        let known_by = identity(entry.kind, id, entry.scope);
+        if self.is_copy(&known_by, entry)? {
             return self.mark_copy(entry.position.sequence);
         }
-        self.seen.insert(id.to_owned());
-        self.changes
-            .put(&Key::Index(id.to_owned()), pack_position(entry.position));
+        let index = Key::Index(known_by.clone().into_owned());
+        self.changes.put(&index, pack_position(entry.position));
+        self.seen.insert(known_by.into_owned());
         match entry.kind {
             RecordKind::Event => self.meta.events += 1,
-            RecordKind::Body => self.meta.bodies += 1,
+            RecordKind::Body => {
+                self.meta.bodies += 1;
+                let body = Key::Body(entry.position.sequence);
+                self.changes.put(&body, pack_position(entry.position));
+            }
             kind => self.changes.put(
                 &Key::Command(kind, id.to_owned()),
                 pack_position(entry.position),
@@ -286,15 +291,25 @@ impl<'a> Pass<'a> {
         for (sequence, state) in record.states() {
             if sequence >= self.oldest_sequence {
                 let before = self.set_state(key, sequence, state)?;
-                row.counts.shift(before, state);
+                let counts = match record.bodies {
+                    true => &mut row.bodies.counts,
+                    false => &mut row.counts,
+                };
+                counts.shift(before, state);
                 // Most records go from queued to delivered, and a queued one has no detail.
                 if before != DeliveryState::Queued {
                     self.changes.remove(&Key::Detail(key, sequence));
+                    if record.bodies {
+                        self.changes.remove(&Key::Retry(key, sequence));
+                    }
                 }
             }
         }
         for (sequence, detail) in &record.details {
             self.changes.put(&Key::Detail(key, *sequence), pack(detail));
+        }
+        for (sequence, retry) in &record.retries {
+            self.changes.put(&Key::Retry(key, *sequence), pack(retry));
         }
         let answered = record.runs.iter().any(|run| run.state.is_answered());
         if answered {

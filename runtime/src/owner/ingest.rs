@@ -85,7 +85,8 @@ impl ScopeOwner {
                     continue;
                 };
                 readable += 1;
-                if !seen.insert(record.id) || self.is_indexed(record.id)? {
+                let known_by = record.identity().into_owned();
+                if self.is_indexed(&known_by)? || !seen.insert(known_by) {
                     total.known += 1;
                 } else {
                     records.push(record);

@@ -39,7 +39,7 @@ fn ports() -> OwnerPorts {
 }
 
 impl Fixture {
-    fn owner(&self) -> ScopeOwner {
+    pub(super) fn owner(&self) -> ScopeOwner {
         self.owner_with(Box::new(self.factory.clone()))
     }
 

@@ -11,7 +11,7 @@ use crate::envelope::FiledUnder;
 use crate::read::{MISSION_CREATED, MissionView};
 use crate::request::{Fields, RawBody, header};
 use crate::state::State;
-use crate::store::{ProjectRow, StoreError, StoredEvent};
+use crate::store::{BodyRow, ProjectRow, StoreError, StoredEvent};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{COOKIE, LOCATION, SET_COOKIE};
 use actix_web::web::{Data, Payload};
@@ -128,7 +128,8 @@ async fn overview(state: &State, account_id: &str) -> Result<Option<String>, Sto
             .await?;
         let missions: Vec<MissionView> = created.iter().filter_map(MissionView::of).collect();
         let events = state.store.latest_events(&team.id, None, LATEST).await?;
-        section(&mut main, team, &projects, &missions, &events);
+        let bodies = state.store.latest_bodies(&team.id, LATEST).await?;
+        section(&mut main, team, &projects, &missions, &events, &bodies);
     }
     Ok(Some(main))
 }
@@ -147,6 +148,7 @@ fn section(
     projects: &[ProjectRow],
     missions: &[MissionView],
     events: &[StoredEvent],
+    bodies: &[BodyRow],
 ) {
     let kind = if team.is_private_teamspace {
         "private"
@@ -197,6 +199,20 @@ fn section(
         main,
         "Latest events",
         ["Type", "Id", "Happened", "Received"],
+        rows,
+    );
+    let rows = bodies.iter().map(|body| {
+        [
+            body.artifact_path.clone(),
+            body.mission_slug.clone(),
+            body.size_bytes.to_string(),
+            body.received_at.iso(),
+        ]
+    });
+    table(
+        main,
+        "Latest contents",
+        ["Artifact", "Mission", "Bytes", "Received"],
         rows,
     );
     main.push_str("</section>\n");

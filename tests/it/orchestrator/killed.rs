@@ -10,6 +10,7 @@ use crate::support::teamspace::Teamspace;
 fn machine(teamspace: &Teamspace) -> Sandbox {
     let mut sandbox = Sandbox::empty();
     sandbox.host(teamspace.url());
+    sandbox.unset("SPEC_KITTY_SYNC_ARTIFACTS");
     teamspace.log_in(&sandbox);
     sandbox
 }

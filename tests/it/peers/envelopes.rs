@@ -11,11 +11,12 @@ use serde_json::Value;
 /// Captures two missions and delivers them; returns what the server stored.
 fn delivered(sandbox: &mut Sandbox, teamspace: &Teamspace) -> Vec<String> {
     sandbox.host(teamspace.url());
+    sandbox.unset("SPEC_KITTY_SYNC_ARTIFACTS");
     teamspace.log_in(sandbox);
     sandbox.create_mission("first");
     sandbox.create_mission("second");
     sandbox.run(&["sync", "now"]).expect_code(0);
-    let stored = teamspace.stored_of(OWNER);
+    let stored = teamspace.all_stored_of(OWNER);
     assert!(stored.len() >= 5, "{stored:?}");
     stored
 }
@@ -32,7 +33,13 @@ fn accepts(verdict: &Value, release: &str, count: usize) {
     let types = verdict["types"].as_object().unwrap();
     let checked: u64 = types.values().filter_map(Value::as_u64).sum();
     assert_eq!(checked, count as u64);
-    for expected in ["BuildRegistered", "MissionCreated", "SpecifyStarted"] {
+    for expected in [
+        "BuildRegistered",
+        "MissionCreated",
+        "SpecifyStarted",
+        "MissionDossierArtifactIndexed",
+        "MissionDossierSnapshotComputed",
+    ] {
         assert!(types.contains_key(expected), "{types:?}");
     }
 }
@@ -71,10 +78,11 @@ fn a_whole_mission_is_valid_under_3_0_0_and_6_1_0_with_its_payloads() {
     let teamspace = Teamspace::start();
     let mut sandbox = Sandbox::empty();
     sandbox.host(teamspace.url());
+    let sandbox = sandbox.with_artifacts();
     teamspace.log_in(&sandbox);
     Course::begin(&sandbox).run_whole();
     sandbox.run(&["sync", "now"]).expect_code(0);
-    let stored = teamspace.stored_of(OWNER);
+    let stored = teamspace.all_stored_of(OWNER);
     let of_old = verdict(&old, &sandbox, &stored, &[]);
     accepts(&of_old, "3.0.0", stored.len());
     let of_new = verdict(&new, &sandbox, &stored, &["--payloads"]);
@@ -83,6 +91,7 @@ fn a_whole_mission_is_valid_under_3_0_0_and_6_1_0_with_its_payloads() {
         "DependencyResolved",
         "HistoryAdded",
         "MissionClosed",
+        "MissionDossierParityDriftDetected",
         "WPAssigned",
         "WPCreated",
         "WPStatusChanged",

@@ -5,8 +5,11 @@ use super::process::{
 };
 use super::terminal::Terminal;
 use kitty_config::{Environment, FileMap, RuntimeRoot, env};
+use kitty_runtime::body::BodyTask;
 use kitty_runtime::fs::os_filesystem;
+use kitty_runtime::inbox::Inbox;
 use kitty_runtime::owner::Scope;
+use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};
 use kitty_runtime::snapshot::open_events;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -72,10 +75,18 @@ impl Sandbox {
         sandbox
     }
 
-    /// Turns hosted sync on for every later call.
+    /// Turns hosted sync on for every later call, for events alone: commands that change a mission add
+    /// those of its artifacts to their own, and most tests count their own.
     pub fn host(&mut self, url: &str) {
+        self.set("SPEC_KITTY_SYNC_ARTIFACTS", "0");
         self.set("SPEC_KITTY_ENABLE_SAAS_SYNC", "1");
         self.set("SPEC_KITTY_SAAS_URL", url);
+    }
+
+    /// Lets missions' artifacts be told of, as they are for everybody by default.
+    pub fn with_artifacts(mut self) -> Self {
+        self.unset("SPEC_KITTY_SYNC_ARTIFACTS");
+        self
     }
 
     /// Sets a variable for every later call.
@@ -175,10 +186,13 @@ impl Sandbox {
         created
     }
 
-    /// Returns the events that would leave, in order, as the exact lines of `sync preview`.
+    /// Returns the events that would leave, in order, as the exact lines of `sync preview`; those of
+    /// dossiers apart, which every command may add to.
     pub fn preview(&self) -> Vec<String> {
         let preview = self.run(&["sync", "preview"]).expect_code(0);
-        preview.stdout.lines().map(str::to_owned).collect()
+        let is_event = |line: &&str| !line.contains("\"content_body\":") && !is_of_a_dossier(line);
+        let events = preview.stdout.lines().filter(is_event);
+        events.map(str::to_owned).collect()
     }
 
     /// Returns the ids of the events that would leave, in order.
@@ -200,10 +214,25 @@ impl Sandbox {
     }
 }
 
+/// Tells whether an event tells of a mission's artifacts. Commands that change a mission tell of them
+/// after their own events; tests of the latter look at those alone.
+pub fn is_of_a_dossier(event: &str) -> bool {
+    event.contains("\"aggregate_type\":\"MissionDossier\"")
+}
+
 /// Reads the id of an event.
 pub fn event_id(event: &str) -> String {
     let event: Value = serde_json::from_str(event).unwrap();
     event["event_id"].as_str().unwrap().to_owned()
+}
+
+/// Reads what the body of an upload is stored as.
+pub fn task_of(request: &Value) -> BodyTask {
+    let mut task = request.clone();
+    let fields = task.as_object_mut().unwrap();
+    fields.remove("admission_generation");
+    fields.remove("binding_audience");
+    serde_json::from_value(task).unwrap()
 }
 
 /// One call of the program.
@@ -299,8 +328,48 @@ pub fn write_script(path: &Path, script: &str) {
 }
 
 impl Sandbox {
-    /// Everything that this project has captured, delivered or not, in order.
+    /// Puts the body of an upload into the queue by hand, unseen by the gate; returns its id.
+    pub fn plant_body(&self, request: &Value) -> String {
+        self.plant_bodies(std::slice::from_ref(request)).remove(0)
+    }
+
+    /// Puts the bodies of uploads into the queue by hand, a hundred per file; returns their ids.
+    pub fn plant_bodies(&self, requests: &[Value]) -> Vec<String> {
+        let inbox = Inbox::new(
+            os_filesystem(),
+            self.map().project_scope(&self.project_uuid()),
+        );
+        let tasks: Vec<BodyTask> = requests.iter().map(task_of).collect();
+        for tasks in tasks.chunks(100) {
+            let records: Vec<(String, Vec<u8>)> = tasks
+                .iter()
+                .map(|task| (task.id(), task.to_bytes()))
+                .collect();
+            let views: Vec<RecordView<'_>> = records
+                .iter()
+                .map(|(id, payload)| RecordView {
+                    sequence: 0,
+                    kind: RecordKind::Body,
+                    captured_ms: 1,
+                    scope: CaptureScope::NOBODY,
+                    id,
+                    payload,
+                })
+                .collect();
+            inbox.append(1, &views).unwrap();
+        }
+        tasks.iter().map(BodyTask::id).collect()
+    }
+
+    /// Everything that this project has captured, delivered or not, in order; dossiers apart.
     pub fn stored_events(&self) -> Vec<Value> {
+        let mut events = self.all_stored_events();
+        events.retain(|event| event["aggregate_type"] != "MissionDossier");
+        events
+    }
+
+    /// Everything that this project has captured, delivered or not, in order.
+    pub fn all_stored_events(&self) -> Vec<Value> {
         let lines = self.stored_lines();
         lines
             .iter()

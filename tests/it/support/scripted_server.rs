@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Where batches arrive.
 pub const BATCH: &str = "/api/v1/events/batch/";
+/// Where the contents of artifacts arrive.
+pub const CONTENT: &str = "/api/dossier/push-content/";
 /// Where the account's teams are asked for.
 pub const ME: &str = "/api/v1/me";
 /// Where the ticket of a WebSocket is asked for.
@@ -203,6 +205,8 @@ struct Memory {
     scripts: HashMap<String, VecDeque<Step>>,
     always: HashMap<String, Step>,
     stored: Vec<String>,
+    contents: BTreeSet<String>,
+    of_dossiers: BTreeSet<String>,
     account: Option<Account>,
 }
 
@@ -351,9 +355,13 @@ impl ScriptedServer {
         self.shared.memory().connections
     }
 
-    /// The ids of the events that the honest Teamspace stored, in order of arrival.
+    /// The ids of the events that the honest Teamspace stored, in order of arrival; those of dossiers
+    /// apart.
     pub fn stored_ids(&self) -> Vec<String> {
-        self.shared.memory().stored.clone()
+        let memory = self.shared.memory();
+        let mut stored = memory.stored.clone();
+        stored.retain(|id| !memory.of_dossiers.contains(id));
+        stored
     }
 
     /// The refresh tokens that were revoked.
@@ -452,7 +460,16 @@ impl ScriptedServer {
                     "teams": account.teams,
                 }),
             ),
-            BATCH => take_batch(&mut memory.stored, request),
+            BATCH => {
+                let events = request.events();
+                let of_dossiers = events
+                    .iter()
+                    .filter(|event| super::sandbox::is_of_a_dossier(event))
+                    .map(|event| super::sandbox::event_id(event));
+                memory.of_dossiers.extend(of_dossiers);
+                take_batch(&mut memory.stored, request)
+            }
+            CONTENT => take_content(&mut memory.contents, request),
             _ => Answer::json(404, &json!({"error": "not_found"})),
         };
         memory.account = Some(account);
@@ -475,6 +492,36 @@ fn take_batch(stored: &mut Vec<String>, request: &Received) -> Answer {
         })
         .collect();
     Answer::json(200, &json!({"results": results}))
+}
+
+fn take_content(stored: &mut BTreeSet<String>, request: &Received) -> Answer {
+    let body = request.json();
+    let key = [
+        "project_uuid",
+        "mission_slug",
+        "artifact_path",
+        "content_hash",
+    ]
+    .map(|key| body[key].as_str().unwrap().to_owned())
+    .join("\0");
+    let (status, word) = match stored.insert(key) {
+        true => (201, "stored"),
+        false => (200, "already_exists"),
+    };
+    content_answer(request, status, word)
+}
+
+/// An answer that names the content it is about.
+pub fn content_answer(request: &Received, status: u16, word: &str) -> Answer {
+    let body = request.json();
+    Answer::json(
+        status,
+        &json!({
+            "status": word,
+            "artifact_path": body["artifact_path"],
+            "content_hash": body["content_hash"],
+        }),
+    )
 }
 
 fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Received> {

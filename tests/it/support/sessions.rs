@@ -138,6 +138,12 @@ impl Sandbox {
         self.session_store().write(&stored).unwrap();
     }
 
+    /// The access token of this sandbox's session.
+    pub fn access_token(&self) -> String {
+        let stored = self.session().unwrap();
+        stored.session.access_token.expose().to_owned()
+    }
+
     /// Reads the session that is stored in this sandbox's state root.
     pub fn session(&self) -> Option<Stored> {
         self.session_store().read(ReadPurpose::Inspect).unwrap()

@@ -92,8 +92,15 @@ impl Teamspace {
         ])
     }
 
-    /// The stored envelopes of an account, byte for byte, in order of arrival.
+    /// The stored envelopes of an account, byte for byte, in order of arrival; those of dossiers apart.
     pub fn stored_of(&self, email: &str) -> Vec<String> {
+        let mut stored = self.all_stored_of(email);
+        stored.retain(|event| !super::sandbox::is_of_a_dossier(event));
+        stored
+    }
+
+    /// All stored envelopes of an account, byte for byte, in order of arrival.
+    pub fn all_stored_of(&self, email: &str) -> Vec<String> {
         let export = self.administrate(&["teamspace", "export", "--account", email]);
         let export = export.expect_code(0);
         let lines = export.stdout.lines().filter(|line| !line.is_empty());
@@ -154,6 +161,16 @@ impl Teamspace {
             self.question(path, access_token)
                 .header("X-Team-Slug", team),
         )
+    }
+
+    /// Uploads a content by hand.
+    pub fn push_content(&self, body: &Value, access_token: &str) -> HttpResponse {
+        let url = format!("{}/api/dossier/push-content/", self.url);
+        let request = HttpRequest::new("the content", Method::Post, url, LIMIT)
+            .header("Authorization", format!("Bearer {access_token}"))
+            .header("X-Spec-Kitty-Sync-Protocol", "2.0")
+            .json(&kitty_actors::gate::gated::request(body).unwrap());
+        send(request)
     }
 
     fn question(&self, path: &str, access_token: &str) -> HttpRequest {

@@ -19,6 +19,11 @@ pub struct DrainPolicy {
     pub longest_pause: Duration,
     /// The most open events that go over a WebSocket; more are a backlog, which goes in batches.
     pub fresh_events: usize,
+    /// How long the upload of one body may take.
+    pub body_limit: Duration,
+    /// How long after the beginning of the drain another body may be begun; `None` for as long as
+    /// there are any.
+    pub bodies_for: Option<Duration>,
 }
 
 impl Default for DrainPolicy {
@@ -29,6 +34,8 @@ impl Default for DrainPolicy {
             retries: 2,
             longest_pause: Duration::from_secs(5),
             fresh_events: 0,
+            body_limit: Duration::from_secs(30),
+            bodies_for: None,
         }
     }
 }
