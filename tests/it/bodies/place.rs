@@ -168,7 +168,10 @@ fn artifacts_stay_here_when_the_environment_says_so() {
     let status = case.sandbox.json(&["sync", "status", "--json"]);
     assert_eq!(status["bodies"], before);
     let told = case.sandbox.all_stored_events();
-    let of_kept = |it: &&Value| it["aggregate_id"].as_str().unwrap().starts_with("kept-");
+    let of_kept = |it: &&Value| {
+        let id = it["aggregate_id"].as_str().unwrap();
+        it["aggregate_type"] == "MissionDossier" && id.starts_with("kept-")
+    };
     let told: Vec<&Value> = told.iter().filter(of_kept).collect();
     assert_eq!(told, Vec::<&Value>::new());
 }
