@@ -13,6 +13,8 @@ mod source;
 mod text_rules;
 mod workflow_rules;
 
+pub use code_rules::event_kinds_in_sources;
+
 use source::Finding;
 
 /// Fails with every finding.

@@ -12,6 +12,7 @@ mod auth;
 mod bodies;
 mod boundary;
 mod capture;
+mod conformance;
 mod consent;
 mod crash_points;
 mod daemon;

@@ -456,3 +456,18 @@ fn types_and_modules_say_what_they_are() {
         &places,
     );
 }
+
+/// The event types of the contract that the program names, the server apart: what it can emit.
+pub fn event_kinds_in_sources(known: &BTreeSet<String>) -> BTreeSet<String> {
+    let program = rust_files().iter().filter(|file| {
+        !file
+            .file
+            .is_below(&["teamspace/", "migration/", "contract/"])
+    });
+    program
+        .flat_map(|file| file.program().map(|(_, token)| token))
+        .filter(|token| token.kind == Kind::Text)
+        .map(|token| token.text.trim_matches('"').to_owned())
+        .filter(|word| known.contains(word))
+        .collect()
+}
