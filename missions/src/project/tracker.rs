@@ -4,7 +4,7 @@
 //! comments, order and every other section stay as they are. What came out is parsed again and must
 //! say what was meant and nothing else; if it does not, the file is left alone.
 
-mod edit;
+pub(crate) mod edit;
 
 use super::Project;
 use super::config::{ConfigProblem, LIMIT, Reader, document};

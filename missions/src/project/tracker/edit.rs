@@ -6,7 +6,7 @@
 use serde_yaml_ng::Value;
 
 /// Sets or removes fields of a section; `None` when the text is written in another style.
-pub(super) fn section(text: &str, name: &str, fields: &[(&str, Option<Value>)]) -> Option<String> {
+pub(crate) fn section(text: &str, name: &str, fields: &[(&str, Option<Value>)]) -> Option<String> {
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
     let Some(start) = lines.iter().position(|line| is_key(line, "", name)) else {
@@ -172,6 +172,7 @@ fn comment_of(line: &str) -> Option<&str> {
 fn render(indent: &str, key: &str, value: &Value, newline: &str) -> Option<Vec<String>> {
     match value {
         Value::String(text) => Some(vec![format!("{indent}{key}: {}{newline}", scalar(text))]),
+        Value::Number(number) => Some(vec![format!("{indent}{key}: {number}{newline}")]),
         Value::Mapping(mapping) => {
             let mut lines = vec![format!("{indent}{key}:{newline}")];
             for (key, value) in mapping {
