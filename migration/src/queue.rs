@@ -16,25 +16,27 @@ pub mod event;
 pub mod import;
 pub mod item;
 pub mod kept;
+mod plan;
+mod report;
 pub mod row;
 pub mod source;
 
 use decide::{Decisions, Fate, decide, rank};
-use import::{ImportError, NewRecord, ProjectQueue, TakenBack};
-use item::{Content, Item, items, refused_project, tables};
+use import::{ImportError, ProjectQueue, TakenBack};
+use item::{items, refused_project, tables};
 use kept::{KeptRow, name_of};
 use kitty_config::FileMap;
 use kitty_runtime::consent::Consent;
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::fs::SharedFilesystem;
-use kitty_runtime::id::ProjectUuid;
 use kitty_runtime::legacy_files::{LegacyFile, LegacyKind, TakenOver, legacy_files, misnamed};
 use kitty_runtime::lock::{FileLock, LockError};
 use kitty_runtime::owner::Scope;
 use kitty_runtime::time::SharedTime;
-use serde::Serialize;
-use source::{FileHash, Source, SourceError};
-use std::collections::{BTreeMap, HashSet};
+use plan::Plan;
+pub use report::{Counts, ProjectCounts, QueueReport, SourceReport};
+use source::{Source, SourceError};
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,80 +75,6 @@ pub struct QueuePorts {
     pub map: FileMap,
     /// The clock.
     pub time: SharedTime,
-}
-
-/// What became of rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Rows that were read.
-    pub rows: usize,
-    /// Rows that are records of a project's queue now, by this run or an earlier one.
-    pub imported: usize,
-    /// Rows that say what another row says.
-    pub duplicates: usize,
-    /// Rows that a server has.
-    pub delivered: usize,
-    /// Rows that are kept apart for somebody else.
-    pub held: usize,
-    /// Rows that cannot be delivered.
-    pub quarantined: usize,
-    /// Rows of which none of this can be said; always 0.
-    pub unaccounted: usize,
-}
-
-/// A queue file and what became of its rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SourceReport {
-    /// The file, below the state root.
-    pub source: String,
-    /// Which release wrote it.
-    pub kind: LegacyKind,
-    /// What became of its rows.
-    pub counts: Counts,
-    /// Its files before.
-    pub files: Vec<FileHash>,
-    /// Whether they are the same now.
-    pub unchanged: bool,
-    /// Lines of a log of failed uploads, which are no tasks and stay there.
-    pub failure_log: usize,
-}
-
-/// What a project got.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct ProjectCounts {
-    /// Events.
-    pub events: usize,
-    /// Bodies.
-    pub bodies: usize,
-    /// Of both, how many this run appended.
-    pub added: usize,
-}
-
-/// The accounts of a take-over.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct QueueReport {
-    /// Every queue file.
-    pub sources: Vec<SourceReport>,
-    /// Files that cannot be read, with the reason; their rows are not counted.
-    pub unreadable: BTreeMap<String, String>,
-    /// Files whose name no release gave to a queue.
-    pub misnamed: Vec<String>,
-    /// All sources together.
-    pub total: Counts,
-    /// What each project got.
-    pub projects: BTreeMap<String, ProjectCounts>,
-    /// Quarantined rows by reason.
-    pub quarantine: BTreeMap<String, usize>,
-    /// Held rows by whose they are.
-    pub held: BTreeMap<String, usize>,
-}
-
-/// Everything that was read and decided; nothing is written yet.
-struct Plan {
-    report: QueueReport,
-    sources: Vec<Source>,
-    items: Vec<Item>,
-    fates: Vec<Fate>,
 }
 
 impl QueuePorts {
@@ -376,114 +304,5 @@ impl QueuePorts {
             taken.insert(&source.file, source.stamp);
         }
         taken.write(filesystem, &self.map)
-    }
-}
-
-impl Plan {
-    /// The records of every project, oldest release first and in the order of their files.
-    fn records(&self) -> BTreeMap<ProjectUuid, Vec<NewRecord>> {
-        let mut chosen: Vec<usize> = (0..self.items.len())
-            .filter(|index| matches!(self.fates[*index], Fate::Import(..)))
-            .collect();
-        chosen.sort_by_key(|index| {
-            let item = &self.items[*index];
-            let file = &self.sources[item.source].file;
-            let is_body = matches!(item.content, Content::Body(_));
-            (
-                std::cmp::Reverse(rank(file.kind)),
-                file.name.clone(),
-                is_body,
-                item.order,
-            )
-        });
-        let mut records: BTreeMap<ProjectUuid, Vec<NewRecord>> = BTreeMap::new();
-        for index in chosen {
-            let item = &self.items[index];
-            let source = &self.sources[item.source].file.name;
-            if let Fate::Import(project, scope) = &self.fates[index] {
-                let record = NewRecord::of(item, source, *scope);
-                records.entry(*project).or_default().extend(record);
-            }
-        }
-        records
-    }
-
-    fn count(&mut self) {
-        let mut counts = vec![Counts::default(); self.sources.len()];
-        for (item, fate) in self.items.iter().zip(&self.fates) {
-            let count = &mut counts[item.source];
-            count.rows += 1;
-            match fate {
-                Fate::Import(project, _) => {
-                    count.imported += 1;
-                    let project = self.report.projects.entry(project.to_string()).or_default();
-                    match item.content {
-                        Content::Event(_) => project.events += 1,
-                        Content::Body(_) => project.bodies += 1,
-                    }
-                }
-                Fate::Duplicate => count.duplicates += 1,
-                Fate::Delivered => count.delivered += 1,
-                Fate::Held(whom) => {
-                    count.held += 1;
-                    *self.report.held.entry(whom.clone()).or_default() += 1;
-                }
-                Fate::Quarantine(refusal) => {
-                    count.quarantined += 1;
-                    let reason = refusal.reason.to_owned();
-                    *self.report.quarantine.entry(reason).or_default() += 1;
-                }
-            }
-        }
-        for (source, counts) in self.sources.iter().zip(counts) {
-            let failure_log = source
-                .rows
-                .iter()
-                .filter(|row| row.table == "body_upload_failure_log");
-            let tasks = source.rows.iter().filter(|row| {
-                matches!(
-                    row.table,
-                    "queue"
-                        | "body_upload_queue"
-                        | "event_journal"
-                        | "journal_entries"
-                        | "body_upload_tasks"
-                )
-            });
-            let counts = counts.closed(tasks.count());
-            self.report.total = self.report.total.plus(counts);
-            self.report.sources.push(SourceReport {
-                source: source.file.name.clone(),
-                kind: source.file.kind,
-                counts,
-                files: source.files.clone(),
-                unchanged: source.verify().is_ok(),
-                failure_log: failure_log.count(),
-            });
-        }
-    }
-}
-
-impl Counts {
-    /// Compares what was read with what became of it.
-    fn closed(self, read: usize) -> Self {
-        let known = self.imported + self.duplicates + self.delivered + self.held + self.quarantined;
-        Self {
-            rows: read,
-            unaccounted: read.abs_diff(known),
-            ..self
-        }
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            rows: self.rows + other.rows,
-            imported: self.imported + other.imported,
-            duplicates: self.duplicates + other.duplicates,
-            delivered: self.delivered + other.delivered,
-            held: self.held + other.held,
-            quarantined: self.quarantined + other.quarantined,
-            unaccounted: self.unaccounted + other.unaccounted,
-        }
     }
 }

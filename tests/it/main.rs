@@ -38,3 +38,4 @@ mod strict_json;
 mod supervision;
 mod support;
 mod tracker;
+mod upgrade;

@@ -209,6 +209,7 @@ fn renamed(envelope: &mut Map<String, Value>, changes: &mut Vec<String>) -> Resu
     translate(&mut payload, changes, "payload")?;
     match kind.as_str() {
         "WPCreated" => of_work_package(&mut payload, changes)?,
+        "WPStatusChanged" => of_transition(&mut payload, changes),
         "MissionDossierArtifactIndexed" if payload.contains_key("relative_path") => {
             payload = artifact(payload, timestamp)?;
             changes.push("payload: flat -> namespaced".to_owned());
@@ -313,6 +314,28 @@ fn of_work_package(
     Ok(())
 }
 
+/// Until 3.1.0 a move of a work package named neither a mode nor force, and a lane had another name.
+///
+/// The values are those that 3.2.7's own repair gives the same rows of a status log: nothing was forced
+/// then, and no worktree is named.
+fn of_transition(payload: &mut Map<String, Value>, changes: &mut Vec<String>) {
+    for (key, value) in [
+        ("execution_mode", json!("direct_repo")),
+        ("force", json!(false)),
+    ] {
+        if !payload.contains_key(key) {
+            payload.insert(key.to_owned(), value);
+            changes.push(format!("payload: + {key}"));
+        }
+    }
+    for key in ["from_lane", "to_lane"] {
+        if text_of(payload, key) == Some("doing") {
+            payload.insert(key.to_owned(), json!("in_progress"));
+            changes.push(format!("payload: {key}: doing -> in_progress"));
+        }
+    }
+}
+
 /// The flat form of an indexed artifact as the namespaced one; every value has its place there.
 fn artifact(mut flat: Map<String, Value>, timestamp: Value) -> Result<Map<String, Value>, Refusal> {
     let Some(Value::Object(namespace)) = flat.remove("namespace") else {
@@ -409,5 +432,83 @@ fn completed(
         .is_some_and(|reason| !reason.is_null())
     {
         set(envelope, "drain_blocked_reason", Value::Null);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROJECT: &str = "11111111-2222-4333-8444-555555555555";
+
+    fn row(kind: &str, payload: Value) -> Value {
+        json!({
+            "event_id": "01KDWSPT000000000000000001", "event_type": kind, "aggregate_id": "WP01",
+            "aggregate_type": "WorkPackage", "node_id": "abcdef012345", "lamport_clock": 1,
+            "causation_id": null, "timestamp": "2026-01-02T03:04:05+00:00", "team_slug": "local",
+            "project_uuid": PROJECT, "payload": payload,
+        })
+    }
+
+    fn judged(row: &Value) -> Result<Value, &'static str> {
+        let bytes = row.to_string().into_bytes();
+        let id = "01KDWSPT000000000000000001";
+        let sound = judge(&bytes, id, row["event_type"].as_str(), None);
+        sound
+            .map(|sound| serde_json::from_slice(&sound.bytes).unwrap())
+            .map_err(|refusal| refusal.reason)
+    }
+
+    /// The payload that 3.0.3 queues, recorded from the released package.
+    #[test]
+    fn fr_014_a_move_of_3_0_3_gets_the_mode_and_force_that_the_python_repair_gives_it() {
+        let old = json!({"wp_id": "WP01", "from_lane": "planned", "to_lane": "doing",
+                         "actor": "claude", "feature_slug": "001-x", "policy_metadata": null});
+        let new = judged(&row("WPStatusChanged", old)).unwrap();
+        assert_eq!(
+            new["payload"],
+            json!({"wp_id": "WP01", "from_lane": "planned", "to_lane": "in_progress",
+                   "actor": "claude", "mission_slug": "001-x", "policy_metadata": null,
+                   "execution_mode": "direct_repo", "force": false})
+        );
+    }
+
+    #[test]
+    fn fr_014_a_flat_artifact_becomes_a_namespaced_one_and_keeps_every_value() {
+        let namespace = json!({"project_uuid": PROJECT, "feature_slug": "001-x", "target_branch": "main",
+                               "mission_key": "software-dev", "manifest_version": "1"});
+        let hash = "a".repeat(64);
+        let old = json!({"feature_slug": "001-x", "artifact_key": "input.spec.main", "artifact_class": "other",
+                         "relative_path": "spec.md", "content_hash_sha256": hash, "size_bytes": 7,
+                         "required_status": "required", "namespace": namespace});
+        let mut old_row = row("MissionDossierArtifactIndexed", old);
+        old_row["aggregate_type"] = json!("MissionDossier");
+        let new = judged(&old_row).unwrap();
+        assert_eq!(
+            new["payload"],
+            json!({
+                "namespace": {"project_uuid": PROJECT, "mission_slug": "001-x", "target_branch": "main",
+                              "mission_type": "software-dev", "manifest_version": "1"},
+                "artifact_id": {"mission_type": "software-dev", "path": "spec.md", "artifact_class": "runtime"},
+                "content_ref": {"algorithm": "sha256", "hash": hash, "size_bytes": 7},
+                "indexed_at": "2026-01-02T03:04:05+00:00",
+                "context_diagnostics": {"artifact_key": "input.spec.main", "required_status": "required",
+                                        "artifact_class": "other"},
+            })
+        );
+    }
+
+    #[test]
+    fn fr_018_no_event_of_the_feature_era_gets_through() {
+        for kind in ["FeatureCreated", "FeatureClosed", "FeatureCompleted"] {
+            let old = row(kind, json!({"feature_slug": "001-x"}));
+            assert_eq!(judged(&old), Err("event_of_the_feature_era"));
+        }
+        let mut old = row(
+            "HistoryAdded",
+            json!({"wp_id": "WP01", "entry_type": "note", "entry_content": "x"}),
+        );
+        old["aggregate_type"] = json!("Feature");
+        assert_eq!(judged(&old), Err("contract"));
     }
 }
