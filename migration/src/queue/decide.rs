@@ -43,6 +43,8 @@ pub struct Decisions {
 pub enum Fate {
     /// It becomes a record of this project, for this scope.
     Import(ProjectUuid, CaptureScope),
+    /// The same, of an owner whose rows the person who upgrades takes for theirs.
+    Adopt(ProjectUuid, CaptureScope),
     /// Another row holds the same.
     Duplicate,
     /// A server said that it has it.
@@ -98,7 +100,7 @@ fn of_first(item: &Item, decisions: &Decisions) -> Fate {
     }
     match belongs(&item.owner, team, decisions) {
         Ok(scope) => Fate::Import(project, scope),
-        Err(whom) if decisions.adopts(&whom) => Fate::Import(project, decisions.scope()),
+        Err(whom) if decisions.adopts(&whom) => Fate::Adopt(project, decisions.scope()),
         Err(whom) => Fate::Held(whom),
     }
 }

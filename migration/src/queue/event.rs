@@ -104,6 +104,22 @@ pub fn judge(
     })
 }
 
+impl Sound {
+    /// Returns the event without the team that it was captured for, for somebody who adopts it: a
+    /// server takes events for its own teams only.
+    #[must_use]
+    pub fn adopted(&self) -> Self {
+        let mut sound = self.clone();
+        let envelope = serde_json::from_slice::<Map<String, Value>>(&self.bytes);
+        if let (Some(team), Ok(mut envelope)) = (sound.team.take(), envelope) {
+            envelope.insert("team_slug".to_owned(), Value::Null);
+            sound.bytes = serde_json::to_vec(&envelope).expect("a JSON value has a text");
+            sound.changes.push(format!("team_slug: {team:?} ->"));
+        }
+        sound
+    }
+}
+
 fn text_of<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     object.get(key).and_then(Value::as_str)
 }
@@ -426,6 +442,10 @@ fn completed(
         let correlation = cause.unwrap_or(id).to_owned();
         set(envelope, "correlation_id", json!(correlation));
     }
+    // Until 3.0.3 a team that was not known was called so; servers take it for the name of one.
+    if matches!(text_of(envelope, "team_slug"), Some("" | "local")) {
+        set(envelope, "team_slug", Value::Null);
+    }
     // Why it could not be sent then is local knowledge and never leaves.
     if envelope
         .get("drain_blocked_reason")
@@ -496,6 +516,15 @@ mod tests {
                                         "artifact_class": "other"},
             })
         );
+    }
+
+    #[test]
+    fn fr_014_a_team_called_local_is_no_team() {
+        let new = judged(&row(
+            "HistoryAdded",
+            json!({"wp_id": "WP01", "entry_type": "note", "entry_content": "x"}),
+        ));
+        assert_eq!(new.unwrap()["team_slug"], Value::Null);
     }
 
     #[test]

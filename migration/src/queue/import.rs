@@ -139,6 +139,20 @@ impl NewRecord {
         Some(Self { line, scope, bytes })
     }
 
+    /// Makes the record of an item whose owner is another one now.
+    #[must_use]
+    pub fn adopted(item: &Item, source: &str, scope: CaptureScope) -> Option<Self> {
+        let content = match &item.content {
+            Content::Event(Ok(sound)) => Content::Event(Ok(sound.adopted())),
+            other => other.clone(),
+        };
+        let item = Item {
+            content,
+            ..item.clone()
+        };
+        Self::of(&item, source, scope)
+    }
+
     fn kind(&self) -> RecordKind {
         if self.line.kind == "event" {
             RecordKind::Event

@@ -20,7 +20,7 @@ impl Plan {
     /// The records of every project, oldest release first and in the order of their files.
     pub(super) fn records(&self) -> BTreeMap<ProjectUuid, Vec<NewRecord>> {
         let mut chosen: Vec<usize> = (0..self.items.len())
-            .filter(|index| matches!(self.fates[*index], Fate::Import(..)))
+            .filter(|index| matches!(self.fates[*index], Fate::Import(..) | Fate::Adopt(..)))
             .collect();
         chosen.sort_by_key(|index| {
             let item = &self.items[*index];
@@ -37,10 +37,12 @@ impl Plan {
         for index in chosen {
             let item = &self.items[index];
             let source = &self.sources[item.source].file.name;
-            if let Fate::Import(project, scope) = &self.fates[index] {
-                let record = NewRecord::of(item, source, *scope);
-                records.entry(*project).or_default().extend(record);
-            }
+            let (project, record) = match &self.fates[index] {
+                Fate::Import(project, scope) => (project, NewRecord::of(item, source, *scope)),
+                Fate::Adopt(project, scope) => (project, NewRecord::adopted(item, source, *scope)),
+                _ => continue,
+            };
+            records.entry(*project).or_default().extend(record);
         }
         records
     }
@@ -51,7 +53,7 @@ impl Plan {
             let count = &mut counts[item.source];
             count.rows += 1;
             match fate {
-                Fate::Import(project, _) => {
+                Fate::Import(project, _) | Fate::Adopt(project, _) => {
                     count.imported += 1;
                     let project = self.report.projects.entry(project.to_string()).or_default();
                     match item.content {

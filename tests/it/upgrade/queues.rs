@@ -77,7 +77,9 @@ fn fr_014_every_odd_row_is_refused_for_its_own_reason_and_the_rest_is_imported_i
         // The sources are as they were, with the write-ahead log that they had.
         let changes = before.changes(&Tree::of(&sandbox.state()));
         assert!(
-            changes.iter().all(|change| change.contains("runtime")),
+            changes
+                .iter()
+                .all(|change| change.is_empty() || change.starts_with("runtime")),
             "{changes:?}"
         );
         assert_eq!(document["queues"]["sources"][0]["unchanged"], true);
@@ -422,7 +424,11 @@ fn nfr_004_what_was_taken_over_reaches_the_teamspace_once_in_order_and_nothing_o
     upgrade(&sandbox);
     sandbox.host(server.url());
     server.log_in(&sandbox).expect_code(0);
-    sandbox.run(&["sync", "now", "--json"]);
+    let sent = sandbox
+        .run(&["sync", "now", "--json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(sent["delivered"], 25, "{sent}");
     let expected: Vec<String> = (0..25).map(ulid).collect();
     let stored = server.stored_ids();
     let of_ours: Vec<&String> = stored
