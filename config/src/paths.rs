@@ -100,6 +100,12 @@ impl FileMap {
         self.file("event_journal")
     }
 
+    /// `delivery/ledger.db`, what targets answered to the CLI 3.2.4 to 3.2.6.
+    #[must_use]
+    pub fn legacy_delivery_ledger(&self) -> PathBuf {
+        self.file("delivery").join("ledger.db")
+    }
+
     /// `sync-daemon`, the hint file that today's tools look for.
     #[must_use]
     pub fn daemon_state(&self) -> PathBuf {
@@ -197,6 +203,14 @@ impl FileMap {
         self.machine_scope().directory.join("clock")
     }
 
+    /// `runtime/migration/`, what `upgrade` took over of the Python CLI's queues.
+    #[must_use]
+    pub fn migration(&self) -> MigrationPaths {
+        MigrationPaths {
+            directory: self.machine_scope().directory.join("migration"),
+        }
+    }
+
     /// `runtime/hosts.json`, what is remembered of each server: unreachable until, no private team.
     #[must_use]
     pub fn host_memory(&self) -> PathBuf {
@@ -282,6 +296,50 @@ impl AuthPaths {
     #[must_use]
     pub fn refresh_lock(&self) -> PathBuf {
         self.directory.join("refresh.lock")
+    }
+}
+
+/// What `upgrade` keeps about the queues of the Python CLI; the queues themselves are never written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationPaths {
+    directory: PathBuf,
+}
+
+impl MigrationPaths {
+    /// `migration/` (0700).
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// `migration/upgrade.lock`, held by the one process that upgrades; never removed.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.directory.join("upgrade.lock")
+    }
+
+    /// `migration/sources.json`, which queues were taken over and how their files looked.
+    #[must_use]
+    pub fn sources(&self) -> PathBuf {
+        self.directory.join("sources.json")
+    }
+
+    /// `migration/manifest.json`, the accounts of the last take-over.
+    #[must_use]
+    pub fn manifest(&self) -> PathBuf {
+        self.directory.join("manifest.json")
+    }
+
+    /// `migration/quarantine.jsonl`, rows that cannot be delivered, whole, with the reason.
+    #[must_use]
+    pub fn quarantine(&self) -> PathBuf {
+        self.directory.join("quarantine.jsonl")
+    }
+
+    /// `migration/held.jsonl`, rows that belong to somebody else or to nobody provable, whole.
+    #[must_use]
+    pub fn held(&self) -> PathBuf {
+        self.directory.join("held.jsonl")
     }
 }
 
@@ -376,6 +434,18 @@ impl ScopePaths {
     #[must_use]
     pub fn dossier(&self, name: &str) -> PathBuf {
         self.directory.join("dossiers").join(name)
+    }
+
+    /// `migrated.jsonl`, the rows that `upgrade` put into this scope, with their retry state.
+    #[must_use]
+    pub fn migrated_rows(&self) -> PathBuf {
+        self.directory.join("migrated.jsonl")
+    }
+
+    /// `migrated.undo.json`, present while `upgrade --rollback` takes rows back.
+    #[must_use]
+    pub fn migrated_undo(&self) -> PathBuf {
+        self.directory.join("migrated.undo.json")
     }
 
     /// `status.json`, what the last owner knew.

@@ -41,3 +41,4 @@ mod strict_json;
 mod supervision;
 mod support;
 mod tracker;
+mod upgrade;

@@ -1,7 +1,7 @@
 //! What Rust code may not contain, and where.
 
 use super::lexer::Kind;
-use super::source::{Finding, RustFile, rust_files};
+use super::source::{Finding, RustFile, TextFile, files, rust_files};
 use super::{hold, proves};
 use std::collections::BTreeSet;
 
@@ -294,6 +294,40 @@ fn mission_era(file: &RustFile) -> Vec<Finding> {
 #[test]
 fn names_of_the_feature_era_live_in_the_migration_and_the_contract_only() {
     hold(&everywhere(mission_era));
+}
+
+/// What a grep would find, comments and documents included.
+fn words_of_the_feature_era(file: &TextFile) -> Vec<Finding> {
+    // The contract forbids the names and so has to name them; fixtures and tests try them.
+    if file.is_below(&["migration/", "contract/", "tests/"]) {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for (number, line) in (1..).zip(file.text.lines()) {
+        let word = ["slug", "number"]
+            .map(|last| format!("feature_{last}"))
+            .into_iter()
+            .find(|word| line.to_lowercase().contains(word));
+        if let Some(word) = word {
+            let advice = format!("`{word}` belongs to the migration crate alone");
+            findings.push(file.finding(number, advice));
+        }
+    }
+    findings
+}
+
+#[test]
+fn fr_016_fr_017_a_grep_finds_the_names_of_the_feature_era_in_the_migration_and_fixtures_only() {
+    hold(
+        &files()
+            .iter()
+            .flat_map(words_of_the_feature_era)
+            .collect::<Vec<_>>(),
+    );
+    let bad = TextFile::new("docs/a.md", "fine\nthe Feature_Slug of\n");
+    proves(&words_of_the_feature_era(&bad), &["docs/a.md:2"]);
+    let theirs = TextFile::new("migration/src/a.rs", "feature_slug");
+    proves(&words_of_the_feature_era(&theirs), &[]);
 }
 
 #[test]

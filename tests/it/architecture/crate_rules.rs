@@ -12,6 +12,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("runtime", &["config", "contract"]),
     ("missions", &["config", "contract", "runtime"]),
     ("actors", &["config", "contract", "runtime", "missions"]),
+    ("migration", &["config", "contract", "runtime", "missions"]),
     ("teamspace", &["config", "contract"]),
     (
         "cli",
@@ -21,6 +22,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "runtime",
             "missions",
             "actors",
+            "migration",
             "teamspace",
         ],
     ),
@@ -50,6 +52,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("actix_web", &["teamspace/src"]),
     ("git2", &["missions/src/git"]),
     ("serde_yaml_ng", &["missions/src"]),
+    ("kitty_migration", &["cli/src/commands/upgrade"]),
     ("crc32c", &["runtime/src"]),
 ];
 
