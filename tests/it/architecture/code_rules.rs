@@ -1,12 +1,12 @@
 //! What Rust code may not contain, and where.
 
 use super::lexer::Kind;
-use super::source::{Finding, RustFile, TextFile, files, rust_files};
+use super::source::{Finding, RustFile, rust_files};
 use super::{hold, proves};
 use std::collections::BTreeSet;
 
 /// Applies a rule to every file.
-fn everywhere(rule: impl Fn(&RustFile) -> Vec<Finding>) -> Vec<Finding> {
+pub(super) fn everywhere(rule: impl Fn(&RustFile) -> Vec<Finding>) -> Vec<Finding> {
     rust_files().iter().flat_map(rule).collect()
 }
 
@@ -254,91 +254,6 @@ fn a_second_map_of_files_is_found() {
     );
 }
 
-/// Where a name of the feature era is part of a format that is not ours to change.
-const NAMED_EXCEPTIONS: &[(&str, &str)] = &[
-    ("missions/src/create/answer.rs", "feature_dir"),
-    ("missions/src/plan/setup.rs", "feature_dir"),
-];
-
-pub fn is_of_the_feature_era(word: &str) -> bool {
-    let mut after = word
-        .match_indices("Feature")
-        .map(|(at, found)| &word[at + found.len()..]);
-    word == "mission_key"
-        || word.starts_with("feature_")
-        || word.contains("_feature_")
-        || after.any(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
-}
-
-fn mission_era(file: &RustFile) -> Vec<Finding> {
-    if file.file.is_below(&["migration/"]) {
-        return Vec::new();
-    }
-    let mut findings = Vec::new();
-    for (_, token) in file.program() {
-        let named = matches!(token.kind, Kind::Word | Kind::Text);
-        for word in token
-            .text
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        {
-            let excepted = NAMED_EXCEPTIONS.contains(&(file.file.path.as_str(), word));
-            if named && is_of_the_feature_era(word) && !excepted {
-                let advice = format!("`{word}` is of the feature era; say mission, or migrate it");
-                findings.push(file.finding(token, advice));
-            }
-        }
-    }
-    findings
-}
-
-#[test]
-fn names_of_the_feature_era_live_in_the_migration_and_the_contract_only() {
-    hold(&everywhere(mission_era));
-}
-
-/// What a grep would find, comments and documents included.
-fn words_of_the_feature_era(file: &TextFile) -> Vec<Finding> {
-    // The contract forbids the names and so has to name them; fixtures and tests try them.
-    if file.is_below(&["migration/", "contract/", "tests/"]) {
-        return Vec::new();
-    }
-    let mut findings = Vec::new();
-    for (number, line) in (1..).zip(file.text.lines()) {
-        let word = ["slug", "number"]
-            .map(|last| format!("feature_{last}"))
-            .into_iter()
-            .find(|word| line.to_lowercase().contains(word));
-        if let Some(word) = word {
-            let advice = format!("`{word}` belongs to the migration crate alone");
-            findings.push(file.finding(number, advice));
-        }
-    }
-    findings
-}
-
-#[test]
-fn fr_016_fr_017_a_grep_finds_the_names_of_the_feature_era_in_the_migration_and_fixtures_only() {
-    hold(
-        &files()
-            .iter()
-            .flat_map(words_of_the_feature_era)
-            .collect::<Vec<_>>(),
-    );
-    let bad = TextFile::new("docs/a.md", "fine\nthe Feature_Slug of\n");
-    proves(&words_of_the_feature_era(&bad), &["docs/a.md:2"]);
-    let theirs = TextFile::new("migration/src/a.rs", "feature_slug");
-    proves(&words_of_the_feature_era(&theirs), &[]);
-}
-
-#[test]
-fn a_name_of_the_feature_era_is_found() {
-    let bad = "let feature_slug = 1;\nlet a = \"the mission_key of\";\nstruct FeatureCreated;\n\
-               #[cfg(feature = \"x\")]\nlet features = \"a feature: Features\";";
-    let places = ["cli/src/a.rs:1", "cli/src/a.rs:2", "cli/src/a.rs:3"];
-    proves(&mission_era(&RustFile::new("cli/src/a.rs", bad)), &places);
-    proves(&mission_era(&RustFile::new("migration/src/a.rs", bad)), &[]);
-}
-
 fn no_unsafe(file: &RustFile) -> Vec<Finding> {
     let found = file.all().filter(|(_, token)| token.is("unsafe"));
     found
@@ -369,37 +284,6 @@ fn messages_are_never_sent_without_an_answer() {
     proves(
         &no_do_send(&RustFile::new("a.rs", "a.do_send(b)")),
         &["a.rs:1"],
-    );
-}
-
-/// The files that give what the gate let pass its form on the wire.
-const FORMS: &[&str] = &[
-    "actors/src/delivery/wire.rs",
-    "actors/src/websocket/frame.rs",
-];
-
-fn no_other_form(file: &RustFile) -> Vec<Finding> {
-    let path = file.file.path.as_str();
-    if FORMS.contains(&path) || path.starts_with("actors/src/gate/") {
-        return Vec::new();
-    }
-    let calls = file.all().filter(|(at, token)| {
-        let joins = ["Gated", "::", "collect"];
-        (token.is("reform") || file.reads(*at, &joins)) && file.is_program(*at)
-    });
-    let advice = "only the files that render the wire change the form of what was gated";
-    calls
-        .map(|(_, token)| file.finding(token, advice))
-        .collect()
-}
-
-#[test]
-fn fr_012_only_the_wire_changes_the_form_of_what_the_gate_let_pass() {
-    hold(&everywhere(no_other_form));
-    let bad = "event.reform(|_| forged);\nlet all = Gated::collect(events);";
-    proves(
-        &no_other_form(&RustFile::new("actors/src/a.rs", bad)),
-        &["actors/src/a.rs:1", "actors/src/a.rs:2"],
     );
 }
 
@@ -489,19 +373,4 @@ fn types_and_modules_say_what_they_are() {
         &no_empty_type_name(&RustFile::new("a/src/a.rs", bad)),
         &places,
     );
-}
-
-/// The event types of the contract that the program names, the server apart: what it can emit.
-pub fn event_kinds_in_sources(known: &BTreeSet<String>) -> BTreeSet<String> {
-    let program = rust_files().iter().filter(|file| {
-        !file
-            .file
-            .is_below(&["teamspace/", "migration/", "contract/"])
-    });
-    program
-        .flat_map(|file| file.program().map(|(_, token)| token))
-        .filter(|token| token.kind == Kind::Text)
-        .map(|token| token.text.trim_matches('"').to_owned())
-        .filter(|word| known.contains(word))
-        .collect()
 }
