@@ -87,7 +87,7 @@ impl<'a> Bodies<'a> {
             ServerUrl::parse(&target.server).expect("ingress resolved to the configured server")
         });
         let limit = request.policy.bodies_for;
-        let limit_ms = limit.map_or(u64::MAX, |limit| millis(limit));
+        let limit_ms = limit.map_or(u64::MAX, millis);
         Self {
             ports,
             request,
