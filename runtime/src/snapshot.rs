@@ -4,9 +4,9 @@
 //! were appended since (an owner died in the middle), or there is no `status.json`, the journal is
 //! read from its beginning; it holds everything.
 
-mod waiting;
+mod leaving;
 
-pub use waiting::{OpenRecord, open_bodies, open_events};
+pub use leaving::{OpenRecord, open_bodies, open_events};
 
 use crate::fs::SharedFilesystem;
 use crate::id::EventId;

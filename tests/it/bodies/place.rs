@@ -35,9 +35,9 @@ fn fr_010_fr_011_what_a_mission_says_is_stored_at_the_teamspace_and_served_back(
     let listed: Value = serde_json::from_str(&ask(&teamspace, &sandbox, &question)).unwrap();
     let bodies = listed["bodies"].as_array().unwrap();
     for path in ["spec.md", "tasks.md", "tasks/WP01-greeting.md"] {
-        let newest = bodies
-            .iter()
-            .rfind(|body| body["artifact_path"] == path)
+        let mut of_path = bodies.iter().filter(|body| body["artifact_path"] == path);
+        let newest = of_path
+            .next_back()
             .unwrap_or_else(|| panic!("{path} is not in {listed}"));
         assert_eq!(newest["mission_type"], "software-dev");
         assert!(!newest["build_id"].as_str().unwrap().is_empty());
