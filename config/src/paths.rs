@@ -4,6 +4,10 @@
 //! The names of the upper half are those of the Python CLI 3.2.x, byte for byte; the lower half
 //! (`runtime/`) is ours. Mapping is pure: no file is touched.
 
+mod migration;
+
+pub use migration::MigrationPaths;
+
 use crate::env;
 use crate::environment::Environment;
 use crate::root::{Platform, RuntimeRoot};
@@ -206,9 +210,7 @@ impl FileMap {
     /// `runtime/migration/`, what `upgrade` took over of the Python CLI's queues.
     #[must_use]
     pub fn migration(&self) -> MigrationPaths {
-        MigrationPaths {
-            directory: self.machine_scope().directory.join("migration"),
-        }
+        MigrationPaths::at(self.machine_scope().directory.join("migration"))
     }
 
     /// `runtime/hosts.json`, what is remembered of each server: unreachable until, no private team.
@@ -296,50 +298,6 @@ impl AuthPaths {
     #[must_use]
     pub fn refresh_lock(&self) -> PathBuf {
         self.directory.join("refresh.lock")
-    }
-}
-
-/// What `upgrade` keeps about the queues of the Python CLI; the queues themselves are never written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MigrationPaths {
-    directory: PathBuf,
-}
-
-impl MigrationPaths {
-    /// `migration/` (0700).
-    #[must_use]
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// `migration/upgrade.lock`, held by the one process that upgrades; never removed.
-    #[must_use]
-    pub fn lock(&self) -> PathBuf {
-        self.directory.join("upgrade.lock")
-    }
-
-    /// `migration/sources.json`, which queues were taken over and how their files looked.
-    #[must_use]
-    pub fn sources(&self) -> PathBuf {
-        self.directory.join("sources.json")
-    }
-
-    /// `migration/manifest.json`, the accounts of the last take-over.
-    #[must_use]
-    pub fn manifest(&self) -> PathBuf {
-        self.directory.join("manifest.json")
-    }
-
-    /// `migration/quarantine.jsonl`, rows that cannot be delivered, whole, with the reason.
-    #[must_use]
-    pub fn quarantine(&self) -> PathBuf {
-        self.directory.join("quarantine.jsonl")
-    }
-
-    /// `migration/held.jsonl`, rows that belong to somebody else or to nobody provable, whole.
-    #[must_use]
-    pub fn held(&self) -> PathBuf {
-        self.directory.join("held.jsonl")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Projects and queues that the released CLIs made are taken over and delivered.
 
 use super::Peer;
+use crate::support::process::run;
 use crate::support::sandbox::Sandbox;
 use crate::support::teamspace::Teamspace;
 use crate::support::tree::Tree;
@@ -78,8 +79,9 @@ fn is_taken_over_and_delivered(release: &Release) {
     let Some(peer) = &release.peer else { return };
     let mut sandbox = sandbox();
     let init = ["init", "--ai", "codex", "--non-interactive"];
-    peer.spec_kitty(&sandbox, &[&init, release.init].concat())
-        .expect_code(0);
+    // 3.0.3 cannot be started as a module.
+    let mut command = sandbox.command(&peer.python.with_file_name("spec-kitty"));
+    run(command.args(init).args(release.init)).expect_code(0);
     sandbox.git(&["add", "--all"]);
     sandbox.git(&["commit", "--quiet", "--message", "made by a release"]);
     let queued = queue(peer, &sandbox, &["5", release.slug_key]);

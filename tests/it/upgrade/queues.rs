@@ -128,6 +128,7 @@ fn fr_014_an_event_of_before_is_translated_and_one_of_today_keeps_its_bytes() {
     envelope["schema_version"] = json!("3.0.0");
     envelope["build_id"] = json!("b-1");
     envelope["correlation_id"] = json!(ulid(2));
+    envelope["team_slug"] = Value::Null;
     let payload = envelope["payload"].as_object_mut().unwrap();
     let slug = payload.remove("feature_slug").unwrap();
     payload.insert("mission_slug".to_owned(), slug);
