@@ -104,7 +104,9 @@ pub fn body(number: usize, project: &str) -> Body {
         content: content.into_bytes(),
         is_blob: false,
         retry: number as i64 % 25,
-        error: (number % 3 == 0).then(|| "server_error: 503".to_owned()),
+        error: number
+            .is_multiple_of(3)
+            .then(|| "server_error: 503".to_owned()),
     }
 }
 
@@ -385,7 +387,7 @@ pub fn odd_queue() -> (Queue, Vec<(&'static str, usize)>) {
     events.push(event(20, OTHERS));
     let set = |key: &'static str, value: Value| move |envelope: &mut Value| envelope[key] = value;
     events.push(edited(30, |it| {
-        drop(it.as_object_mut().unwrap().remove("project_uuid"))
+        drop(it.as_object_mut().unwrap().remove("project_uuid"));
     }));
     events.push(edited(31, set("project_uuid", Value::Null)));
     events.push(edited(
@@ -400,7 +402,7 @@ pub fn odd_queue() -> (Queue, Vec<(&'static str, usize)>) {
     events.push(edited(35, set("event_type", json!("FeatureCompleted"))));
     events.push(edited(36, set("lamport_clock", json!(-5))));
     events.push(edited(37, |it| {
-        it["payload"]["mission_slug"] = json!("another")
+        it["payload"]["mission_slug"] = json!("another");
     }));
     events.push(edited(38, |it| it["payload"]["reason"] = json!("a\0b")));
     events.push(Event {

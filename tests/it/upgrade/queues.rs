@@ -171,7 +171,7 @@ fn fr_014_the_same_row_in_two_files_is_one_event_and_two_that_differ_are_not_gue
     let sandbox = Sandbox::new();
     let scoped = "queues/queue-0123456789abcdef.db";
     let other = edited(2, |envelope| {
-        envelope["payload"]["reason"] = json!("divergent")
+        envelope["payload"]["reason"] = json!("divergent");
     });
     make(
         &sandbox,
