@@ -19,18 +19,24 @@ fn judged(row: &Value) -> Result<Value, &'static str> {
     let sound = judge(&bytes, id, row["event_type"].as_str(), None);
     sound
         .map(|sound| serde_json::from_slice(&sound.bytes).unwrap())
-        .map_err(|refusal| refusal.reason)
+        .map_err(|refusal| {
+            assert!(
+                refusal.reason != "contract" || row["aggregate_type"] == "Feature",
+                "{refusal:?}"
+            );
+            refusal.reason
+        })
 }
 
 /// The payload that 3.0.3 queues, recorded from the released package.
 #[test]
 fn fr_014_a_move_of_3_0_3_gets_the_mode_and_force_that_the_python_repair_gives_it() {
-    let old = json!({"wp_id": "WP01", "from_lane": "planned", "to_lane": "doing",
+    let old = json!({"wp_id": "WP01", "from_lane": "claimed", "to_lane": "doing",
                      "actor": "claude", "feature_slug": "001-x", "policy_metadata": null});
     let new = judged(&row("WPStatusChanged", old)).unwrap();
     assert_eq!(
         new["payload"],
-        json!({"wp_id": "WP01", "from_lane": "planned", "to_lane": "in_progress",
+        json!({"wp_id": "WP01", "from_lane": "claimed", "to_lane": "in_progress",
                "actor": "claude", "mission_slug": "001-x",
                "execution_mode": "direct_repo", "force": false})
     );
@@ -65,7 +71,7 @@ fn fr_014_a_flat_artifact_becomes_a_namespaced_one_and_keeps_every_value() {
 fn fr_014_a_team_called_local_is_no_team() {
     let new = judged(&row(
         "HistoryAdded",
-        json!({"wp_id": "WP01", "entry_type": "note", "entry_content": "x"}),
+        json!({"wp_id": "WP01", "entry_type": "note", "entry_content": "x", "author": "user"}),
     ));
     assert_eq!(new.unwrap()["team_slug"], Value::Null);
 }
@@ -78,7 +84,7 @@ fn fr_018_no_event_of_the_feature_era_gets_through() {
     }
     let mut old = row(
         "HistoryAdded",
-        json!({"wp_id": "WP01", "entry_type": "note", "entry_content": "x"}),
+        json!({"wp_id": "WP01", "entry_type": "note", "entry_content": "x", "author": "user"}),
     );
     old["aggregate_type"] = json!("Feature");
     assert_eq!(judged(&old), Err("contract"));
