@@ -11,6 +11,7 @@ mod document_rules;
 mod era_rules;
 mod gate_rules;
 mod lexer;
+mod requirements;
 mod source;
 mod text_rules;
 mod workflow_rules;

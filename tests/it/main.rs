@@ -15,6 +15,7 @@ mod capture;
 mod conformance;
 mod consent;
 mod crash_points;
+mod cutover;
 mod daemon;
 mod damage;
 mod delivery;
