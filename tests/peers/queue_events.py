@@ -13,6 +13,10 @@ import sys
 
 
 def main():
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from foreground_cli import stay_in_the_foreground
+
+    stay_in_the_foreground()
     from specify_cli.sync.events import get_emitter
 
     emitter = get_emitter()

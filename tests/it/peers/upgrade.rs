@@ -79,8 +79,7 @@ fn is_taken_over_and_delivered(release: &Release) {
     let Some(peer) = &release.peer else { return };
     let mut sandbox = sandbox();
     let init = ["init", "--ai", "codex", "--non-interactive"];
-    // 3.0.3 cannot be started as a module.
-    let mut command = sandbox.command(&peer.python.with_file_name("spec-kitty"));
+    let mut command = peer.script_command(&sandbox, "foreground_cli.py");
     run(command.args(init).args(release.init)).expect_code(0);
     sandbox.git(&["add", "--all"]);
     sandbox.git(&["commit", "--quiet", "--message", "made by a release"]);
