@@ -6,7 +6,7 @@
 //! | 3.2.4 to 3.2.6 | also `event_journal/journal-<token>.db`, `delivery/ledger.db` | [`item`] |
 //! | 3.2.7 | `projects/<uuid>/sync/sync.db` | [`item`] |
 //!
-//! The files are copied and never written ([`source`]); every row gets a fate ([`decide`]); rows become
+//! The files are copied and never written ([`source`]); every row gets a fate ([`mod@decide`]); rows become
 //! records of their project's inbox ([`import`]) or are kept whole with a reason ([`kept`]). Rows that
 //! were read are imported, duplicates, delivered, held or quarantined: nothing is left over.
 
