@@ -38,6 +38,7 @@ use commands::orchestrator_api;
 use exit::Exit;
 use failure::Failure;
 use invocation::Invocation;
+use kitty_canary::result::schema_page;
 use kitty_config::policy::HostedSync;
 use kitty_config::{Environment, env};
 use printer::Printer;
@@ -125,5 +126,6 @@ pub fn generated_pages() -> Vec<(&'static str, String)> {
     vec![
         ("environment.md", env::reference_page()),
         ("exit-codes.md", exit::reference_page()),
+        ("canary-result.schema.json", schema_page()),
     ]
 }
