@@ -205,3 +205,6 @@ fn make_read_only(path: &Path) -> io::Result<()> {
     permissions.set_readonly(true);
     std::fs::set_permissions(path, permissions)
 }
+
+#[cfg(test)]
+mod tests;

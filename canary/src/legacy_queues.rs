@@ -45,10 +45,26 @@ struct Row {
 const ROWS: &str = include_str!("../fixtures/rows.json");
 /// By the word of `rows.json`: where the file goes, and its content.
 const FILES: [(&str, Place, &[u8]); 4] = [
-    ("unscoped", Place::Unscoped, include_bytes!("../fixtures/unscoped.db")),
-    ("scoped16", Place::Scoped, include_bytes!("../fixtures/scoped16.db")),
-    ("scoped64", Place::Scoped, include_bytes!("../fixtures/scoped64.db")),
-    ("store", Place::ProjectStore, include_bytes!("../fixtures/store.db")),
+    (
+        "unscoped",
+        Place::Unscoped,
+        include_bytes!("../fixtures/unscoped.db"),
+    ),
+    (
+        "scoped16",
+        Place::Scoped,
+        include_bytes!("../fixtures/scoped16.db"),
+    ),
+    (
+        "scoped64",
+        Place::Scoped,
+        include_bytes!("../fixtures/scoped64.db"),
+    ),
+    (
+        "store",
+        Place::ProjectStore,
+        include_bytes!("../fixtures/store.db"),
+    ),
 ];
 
 /// Returns every recorded queue.
@@ -101,7 +117,11 @@ mod tests {
         let queues = recorded();
         assert_eq!(queues.len(), FILES.len());
         for queue in queues {
-            assert!(queue.bytes.starts_with(b"SQLite format 3\0"), "{}", queue.name());
+            assert!(
+                queue.bytes.starts_with(b"SQLite format 3\0"),
+                "{}",
+                queue.name()
+            );
             assert_eq!((queue.event_ids.len(), queue.body_hashes.len()), (2, 1));
             for word in queue.event_ids.iter().chain(&queue.body_hashes) {
                 let mut parts = queue.bytes.windows(word.len());

@@ -16,6 +16,6 @@ pub mod ports;
 pub mod protocol;
 pub mod report;
 pub mod result;
-mod scene;
 mod scenarios;
+mod scene;
 mod status_check;

@@ -114,9 +114,8 @@ impl Machine {
             EventSync::Withheld => "local_retention",
             EventSync::Delivering => "teamspace",
         };
-        let settings = format!(
-            "[sync]\nbackground_daemon = \"manual\"\n\n[event_sync]\nmode = \"{mode}\"\n"
-        );
+        let settings =
+            format!("[sync]\nbackground_daemon = \"manual\"\n\n[event_sync]\nmode = \"{mode}\"\n");
         self.write(&self.map.config_toml(), settings.as_bytes())
     }
 
@@ -125,8 +124,13 @@ impl Machine {
     /// # Errors
     /// [`CallError`].
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), CallError> {
-        crashsafe::replace(&*self.bench.filesystem, path, bytes, Durability::ProcessDeath)
-            .map_err(|error| CallError::Preparation(format!("{}: {error}", path.display())))
+        crashsafe::replace(
+            &*self.bench.filesystem,
+            path,
+            bytes,
+            Durability::ProcessDeath,
+        )
+        .map_err(|error| CallError::Preparation(format!("{}: {error}", path.display())))
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -164,7 +168,11 @@ impl Machine {
     pub fn spec_kitty_at_width(&self, words: &[&str], width: &str) -> Result<Called, CallError> {
         let mut command = self.command(&self.bench.program);
         command.args(words).env("COLUMNS", width);
-        let called = run(command, &format!("spec-kitty {}", words.join(" ")), CALL_LIMIT);
+        let called = run(
+            command,
+            &format!("spec-kitty {}", words.join(" ")),
+            CALL_LIMIT,
+        );
         self.bench.log.called(&called);
         called
     }
@@ -173,7 +181,11 @@ impl Machine {
     pub(crate) fn talk(&self, words: &[&str]) -> Result<Talk, CallError> {
         let mut command = self.command(&self.bench.program);
         command.args(words);
-        Talk::start(command, &format!("spec-kitty {}", words.join(" ")), CALL_LIMIT)
+        Talk::start(
+            command,
+            &format!("spec-kitty {}", words.join(" ")),
+            CALL_LIMIT,
+        )
     }
 
     /// Writes down what a talk was.

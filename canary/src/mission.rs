@@ -71,7 +71,15 @@ impl Mission {
     /// # Errors
     /// [`LifecycleError`].
     pub fn create(machine: &Machine, label: &str) -> Result<Self, LifecycleError> {
-        let words = ["agent", "mission", "create", label, "--mission-type", "software-dev", "--json"];
+        let words = [
+            "agent",
+            "mission",
+            "create",
+            label,
+            "--mission-type",
+            "software-dev",
+            "--json",
+        ];
         let created = must(machine, &words)?;
         let answer = created.json().unwrap_or(Value::Null);
         let text = |key: &str| answer[key].as_str().map(str::to_owned);
@@ -100,7 +108,10 @@ impl Mission {
     }
 
     fn about(&self, machine: &Machine, words: &[&str]) -> Result<Called, LifecycleError> {
-        must(machine, &[words, &["--mission", &self.slug, "--json"]].concat())
+        must(
+            machine,
+            &[words, &["--mission", &self.slug, "--json"]].concat(),
+        )
     }
 
     /// Asks for a move of the work package, however it ends.

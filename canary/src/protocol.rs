@@ -111,9 +111,11 @@ impl Setup<'_> {
 
     fn scenario(&self, number: u8, run_id: &str, scenario: Scenario) -> ScenarioResult {
         let started = Instant::now();
-        self.bench
-            .log
-            .line(&format!("-- scenario {} {}", scenario.id(), scenario.title()));
+        self.bench.log.line(&format!(
+            "-- scenario {} {}",
+            scenario.id(),
+            scenario.title()
+        ));
         let mut evidence = BoundaryEvidence::default();
         let ended = self.play(number, run_id, scenario, &mut evidence);
         if let Err(failing) = &ended {
@@ -125,7 +127,11 @@ impl Setup<'_> {
         ScenarioResult {
             id: scenario.id(),
             name: scenario.title().to_owned(),
-            status: if failing.is_none() { Outcome::Pass } else { Outcome::Fail },
+            status: if failing.is_none() {
+                Outcome::Pass
+            } else {
+                Outcome::Fail
+            },
             failure_mode: failing.as_ref().map(|it| it.mode),
             details: failing.map(|it| it.details),
             duration_ms: milliseconds(started.elapsed()),
@@ -189,9 +195,13 @@ fn events_version(program: &Path) -> String {
         .parent()
         .map(|it| it.join("python"));
     if let Some(python) = python.filter(|it| it.is_file()) {
-        let script = format!("import importlib.metadata as m; print(m.version('{EVENTS_PACKAGE}'))");
+        let script =
+            format!("import importlib.metadata as m; print(m.version('{EVENTS_PACKAGE}'))");
         let mut command = Command::new(python);
-        command.args(["-I", "-c", &script]).env_clear().stdin(Stdio::null());
+        command
+            .args(["-I", "-c", &script])
+            .env_clear()
+            .stdin(Stdio::null());
         let output = command.stderr(Stdio::null()).output();
         let said = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         if let Ok(said) = said
@@ -202,7 +212,9 @@ fn events_version(program: &Path) -> String {
     }
     let packages = Gate::vendored().provenance().packages();
     let events = packages.filter(|package| package.name == EVENTS_PACKAGE);
-    events.last().map_or_else(|| "unknown".to_owned(), |it| it.version.to_owned())
+    events
+        .last()
+        .map_or_else(|| "unknown".to_owned(), |it| it.version.to_owned())
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -90,7 +90,10 @@ fn verification(page: &mut String, findings: &[String]) -> std::fmt::Result {
             "<p class=\"pass\">The evidence verifies: nothing was changed since it was written.</p>"
         );
     }
-    writeln!(page, "<p class=\"fail\">The evidence does not verify:</p><ul>")?;
+    writeln!(
+        page,
+        "<p class=\"fail\">The evidence does not verify:</p><ul>"
+    )?;
     for finding in findings {
         writeln!(page, "<li><code>{}</code></li>", escaped(finding))?;
     }
@@ -98,7 +101,10 @@ fn verification(page: &mut String, findings: &[String]) -> std::fmt::Result {
 }
 
 fn table(page: &mut String, runs: &[CanaryRunResult]) -> std::fmt::Result {
-    write!(page, "<h2>Runs</h2>\n<table><thead><tr><th>Run</th><th>Outcome</th>")?;
+    write!(
+        page,
+        "<h2>Runs</h2>\n<table><thead><tr><th>Run</th><th>Outcome</th>"
+    )?;
     for scenario in Scenario::ALL {
         write!(
             page,
@@ -200,7 +206,11 @@ mod tests {
 
     #[test]
     fn the_page_tells_what_failed_and_why_and_repeats_no_markup() {
-        let page = page("v1-attempt1", &[run()], &["latest.json: was changed".into()]);
+        let page = page(
+            "v1-attempt1",
+            &[run()],
+            &["latest.json: was changed".into()],
+        );
         for part in [
             "rollback_row_mismatch",
             "1.234 s",
@@ -212,6 +222,9 @@ mod tests {
             assert!(page.contains(part), "{part}\n{page}");
         }
         assert!(!page.contains("<script"));
-        assert!(!page.contains("src=") && !page.contains("href="), "self-contained");
+        assert!(
+            !page.contains("src=") && !page.contains("href="),
+            "self-contained"
+        );
     }
 }

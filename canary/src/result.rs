@@ -149,7 +149,10 @@ impl CanaryRunResult {
             found.push(format!("run_id `{}` is no ULID", self.run_id));
         }
         if self.timestamp.parse::<jiff::Timestamp>().is_err() {
-            found.push(format!("timestamp `{}` is no ISO 8601 time", self.timestamp));
+            found.push(format!(
+                "timestamp `{}` is no ISO 8601 time",
+                self.timestamp
+            ));
         }
         if ids(&self.scenarios) != Scenario::ALL.map(Scenario::id) {
             found.push(format!(
@@ -164,7 +167,11 @@ impl CanaryRunResult {
                 self.outcome
             ));
         }
-        found.extend(self.scenarios.iter().flat_map(ScenarioResult::contradictions));
+        found.extend(
+            self.scenarios
+                .iter()
+                .flat_map(ScenarioResult::contradictions),
+        );
         found
     }
 
@@ -270,7 +277,10 @@ mod tests {
             "timestamp",
             "scenarios",
         ] {
-            assert!(required.iter().any(|it| it == field), "{field}: {required:?}");
+            assert!(
+                required.iter().any(|it| it == field),
+                "{field}: {required:?}"
+            );
         }
         assert_eq!(schema["properties"]["run_number"]["maximum"], 4);
         assert_eq!(schema["additionalProperties"], false);

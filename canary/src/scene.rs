@@ -33,9 +33,7 @@ impl From<CallError> for Failing {
 impl From<LifecycleError> for Failing {
     fn from(error: LifecycleError) -> Self {
         let mode = match &error {
-            LifecycleError::Refused(called) => {
-                symptom(called).unwrap_or(FailureMode::HarnessError)
-            }
+            LifecycleError::Refused(called) => symptom(called).unwrap_or(FailureMode::HarnessError),
             LifecycleError::Call(_) => FailureMode::HarnessError,
         };
         Self::new(mode, error.to_string())
@@ -55,7 +53,12 @@ pub(crate) fn symptom(called: &Called) -> Option<FailureMode> {
         .lines()
         .chain(called.stderr.lines())
         .filter_map(|line| line.split_once("unknown: ")?.1.split_whitespace().next())
-        .any(|count| count.trim_end_matches(',').parse::<u64>().is_ok_and(|it| it > 0));
+        .any(|count| {
+            count
+                .trim_end_matches(',')
+                .parse::<u64>()
+                .is_ok_and(|it| it > 0)
+        });
     if unknown || called.says("sync.event_loop_unavailable") {
         return Some(FailureMode::EventLoopUnavailable);
     }
@@ -85,7 +88,8 @@ pub(crate) fn text<'v>(envelope: &'v Value, key: &str) -> &'v str {
 
 impl Scene<'_> {
     pub(crate) fn step(&self, step: &str) {
-        self.watcher.step(self.run_number, Some(self.scenario), step);
+        self.watcher
+            .step(self.run_number, Some(self.scenario), step);
     }
 
     /// Logs in by the device flow; the Teamspace's operator approves.
@@ -109,7 +113,10 @@ impl Scene<'_> {
         let called = called?;
         match (approved, called.code) {
             (true, Some(0)) => Ok(()),
-            (false, _) => Err(failed(format!("the login showed no code: {}", called.told()))),
+            (false, _) => Err(failed(format!(
+                "the login showed no code: {}",
+                called.told()
+            ))),
             (true, _) => Err(failed(called.told())),
         }
     }
@@ -163,7 +170,9 @@ impl Scene<'_> {
         self.machine.event_sync(EventSync::Delivering)?;
         let report = self.machine.beside("report.json");
         let report = report.to_string_lossy();
-        Ok(self.machine.spec_kitty(&["sync", "now", "--report", &report])?)
+        Ok(self
+            .machine
+            .spec_kitty(&["sync", "now", "--report", &report])?)
     }
 
     /// Returns what the server holds, all projects of the account.
@@ -187,7 +196,10 @@ impl Scene<'_> {
                 && it["payload"]["mission_slug"] == *mission.slug
         });
         let created = created.ok_or_else(|| {
-            missing(format!("the server holds no MissionCreated of {}", mission.slug))
+            missing(format!(
+                "the server holds no MissionCreated of {}",
+                mission.slug
+            ))
         })?;
         let project = text(created, "project_uuid").to_owned();
         let ours: Vec<Value> = stored
@@ -199,7 +211,10 @@ impl Scene<'_> {
         self.evidence.project_slug = created["project_slug"].as_str().map(str::to_owned);
         if let Some(captured) = captured {
             let ids = |events: &[Value]| -> BTreeSet<String> {
-                events.iter().map(|it| text(it, "event_id").to_owned()).collect()
+                events
+                    .iter()
+                    .map(|it| text(it, "event_id").to_owned())
+                    .collect()
             };
             let (expected, found) = (ids(captured), ids(&ours));
             let lost: Vec<&String> = expected.difference(&found).collect();
@@ -215,13 +230,20 @@ impl Scene<'_> {
         let newest = moves(&ours).last().copied();
         if newest.is_none_or(|it| it["payload"]["to_lane"] != *last_lane) {
             let lane = newest.map(|it| &it["payload"]["to_lane"]);
-            return Err(missing(format!("WP01 is in {lane:?} on the server, not in {last_lane}")));
+            return Err(missing(format!(
+                "WP01 is in {lane:?} on the server, not in {last_lane}"
+            )));
         }
         Ok(ours)
     }
 
     fn count(&mut self, events: &[Value]) {
-        let of_type = |kind: &str| events.iter().filter(|it| text(it, "event_type") == kind).count();
+        let of_type = |kind: &str| {
+            events
+                .iter()
+                .filter(|it| text(it, "event_type") == kind)
+                .count()
+        };
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let forced = moves(events)
             .iter()

@@ -93,7 +93,10 @@ impl StatusCheck {
     pub(crate) fn record(&self, called: &Called, evidence: &mut BoundaryEvidence) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let count = |value: &Value| value.as_u64().unwrap_or_default();
-        let (active, legacy) = (&self.document["active_queue"], &self.document["legacy_queue"]);
+        let (active, legacy) = (
+            &self.document["active_queue"],
+            &self.document["legacy_queue"],
+        );
         evidence.sync_status_check_exit_code = called.code;
         evidence.sync_status_check_stdout.clone_from(&called.stdout);
         evidence.sync_status_check_stderr.clone_from(&called.stderr);

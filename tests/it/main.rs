@@ -10,6 +10,7 @@ mod agent_tasks;
 mod architecture;
 mod auth;
 mod boundary;
+mod canary;
 mod capture;
 mod consent;
 mod crash_points;

@@ -50,7 +50,9 @@ impl fmt::Display for Finding {
 /// Returns the digest of an attempt's manifest; `None` when there is none.
 #[must_use]
 pub fn manifest_digest(attempt: &Path) -> Option<String> {
-    std::fs::read(attempt.join(MANIFEST)).ok().map(|bytes| digest(&bytes))
+    std::fs::read(attempt.join(MANIFEST))
+        .ok()
+        .map(|bytes| digest(&bytes))
 }
 
 /// Checks an attempt; no finding means that nothing was changed since it was sealed and that everything
@@ -149,7 +151,10 @@ fn judge(files: &BTreeMap<String, Vec<u8>>, protocol: Protocol) -> Vec<Finding> 
             Protocol::Single => "one run",
             Protocol::Four => "1, 2, 3 and 4, once each",
         };
-        findings.push(Finding::new(RUNS, format!("holds the runs {numbers:?}, not {expected}")));
+        findings.push(Finding::new(
+            RUNS,
+            format!("holds the runs {numbers:?}, not {expected}"),
+        ));
     }
     findings.extend(belong_together(&results));
     let last = results.last().map(|(name, _)| files.get(*name));
@@ -178,7 +183,10 @@ fn belong_together(results: &[(&String, CanaryRunResult)]) -> Vec<Finding> {
             && before.saas_url == after.saas_url
             && before.events_package_version == after.events_package_version;
         if !same {
-            findings.push(Finding::new(*name, "is of another program or server than the run before"));
+            findings.push(Finding::new(
+                *name,
+                "is of another program or server than the run before",
+            ));
         }
         let (Ok(first), Ok(second)) = (
             before.timestamp.parse::<jiff::Timestamp>(),
@@ -187,7 +195,10 @@ fn belong_together(results: &[(&String, CanaryRunResult)]) -> Vec<Finding> {
             continue;
         };
         if second < first {
-            findings.push(Finding::new(*name, "began before the run with the number before it"));
+            findings.push(Finding::new(
+                *name,
+                "began before the run with the number before it",
+            ));
         }
     }
     findings

@@ -125,7 +125,9 @@ impl Talk {
         let mut child = command.spawn().map_err(|error| cannot(&error))?;
         let (sender, heard) = channel();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let both = stdout.zip(stderr).ok_or_else(|| cannot(&"it has no output"))?;
+        let both = stdout
+            .zip(stderr)
+            .ok_or_else(|| cannot(&"it has no output"))?;
         listen(both.0, sender.clone(), Heard::Out, Heard::OutEnded);
         listen(both.1, sender, Heard::Err, Heard::ErrEnded);
         Ok(Self {
@@ -197,7 +199,11 @@ impl Talk {
             if status.is_none() {
                 status = self.child.try_wait().ok().flatten();
             }
-            let patience = if status.is_some() { AFTERWARDS } else { LOOK_AGAIN };
+            let patience = if status.is_some() {
+                AFTERWARDS
+            } else {
+                LOOK_AGAIN
+            };
             match self.heard.recv_timeout(patience) {
                 Ok(Heard::Out(line)) => self.stdout.push_str(&line),
                 Ok(Heard::Err(line)) => self.stderr.push_str(&line),
@@ -248,7 +254,12 @@ impl Drop for Talk {
 }
 
 /// Reads a stream line by line until it ends.
-fn listen(stream: impl Read + Send + 'static, to: Sender<Heard>, line: fn(String) -> Heard, end: Heard) {
+fn listen(
+    stream: impl Read + Send + 'static,
+    to: Sender<Heard>,
+    line: fn(String) -> Heard,
+    end: Heard,
+) {
     thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut bytes = Vec::new();
@@ -257,7 +268,10 @@ fn listen(stream: impl Read + Send + 'static, to: Sender<Heard>, line: fn(String
             match reader.read_until(b'\n', &mut bytes) {
                 Ok(0) => break,
                 Ok(_) => {
-                    if to.send(line(String::from_utf8_lossy(&bytes).into_owned())).is_err() {
+                    if to
+                        .send(line(String::from_utf8_lossy(&bytes).into_owned()))
+                        .is_err()
+                    {
                         return;
                     }
                 }

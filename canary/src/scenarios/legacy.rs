@@ -10,9 +10,15 @@ use std::path::{Path, PathBuf};
 pub(super) fn run(scene: &mut Scene<'_>) -> Result<(), Failing> {
     let queues = recorded();
     scene.step("queues of another identity");
-    seed(scene, queues.iter().filter(|it| it.place == Place::Unscoped))?;
+    seed(
+        scene,
+        queues.iter().filter(|it| it.place == Place::Unscoped),
+    )?;
     scene.log_in()?;
-    seed(scene, queues.iter().filter(|it| it.place != Place::Unscoped))?;
+    seed(
+        scene,
+        queues.iter().filter(|it| it.place != Place::Unscoped),
+    )?;
     let mission = scene.create_mission("-s2")?;
     scene.step("work");
     mission.finish(&scene.machine)?;
@@ -77,7 +83,8 @@ fn require_not_lost(scene: &mut Scene<'_>, queues: &[LegacyQueue]) -> Result<(),
     }
     let check = scene.check()?;
     if check.legacy_paths().is_empty() && check.legacy_rows() == 0 {
-        let details = "rows of an earlier release are there, and `sync status --check` does not say so";
+        let details =
+            "rows of an earlier release are there, and `sync status --check` does not say so";
         return Err(Failing::new(FailureMode::LegacyRowsStranded, details));
     }
     Ok(())

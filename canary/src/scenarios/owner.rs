@@ -23,7 +23,10 @@ impl Holder {
         command.arg("3600").stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let started = command.spawn().map_err(|error| {
-            Failing::new(FailureMode::HarnessError, format!("no second process: {error}"))
+            Failing::new(
+                FailureMode::HarnessError,
+                format!("no second process: {error}"),
+            )
         })?;
         Ok(Self(started))
     }
@@ -49,7 +52,11 @@ fn differences() -> Vec<Difference> {
     let long = |name: &str| format!("/{}/{name}", "another-installation-of-it".repeat(6));
     let difference = |key, field, value| Difference { key, field, value };
     vec![
-        difference("package_version", "package_version", "0.0.1+second".to_owned()),
+        difference(
+            "package_version",
+            "package_version",
+            "0.0.1+second".to_owned(),
+        ),
         difference("executable_path", "executable_path", long("bin/spec-kitty")),
         difference("source_checkout_path", "source_path", long("checkout")),
         difference(
@@ -91,7 +98,11 @@ pub(super) fn run(scene: &mut Scene<'_>) -> Result<(), Failing> {
             remedies.entry(command).or_insert(difference.field);
         }
         if difference.field == "package_version" {
-            scene.evidence.daemon_owner.version.clone_from(&difference.value);
+            scene
+                .evidence
+                .daemon_owner
+                .version
+                .clone_from(&difference.value);
         }
     }
     for (command, field) in &remedies {
@@ -172,10 +183,14 @@ fn require_named(
         .iter()
         .any(|it| it.field != bare(field) && !tolerated.contains(&it.field));
     let Some(named) = found.iter().find(|it| it.field == bare(field)) else {
-        return Err(unnamed(format!("with another {field} the check names {fields:?}")));
+        return Err(unnamed(format!(
+            "with another {field} the check names {fields:?}"
+        )));
     };
     if others {
-        return Err(unnamed(format!("only {field} differs, but the check names {fields:?}")));
+        return Err(unnamed(format!(
+            "only {field} differs, but the check names {fields:?}"
+        )));
     }
     let theirs = named.daemon.clone().unwrap_or_default();
     let ours = check.foreground(field).map(str::to_owned);
@@ -206,7 +221,9 @@ fn require_whole(
     if called.code != Some(2) {
         return Err(Failing::new(FailureMode::MismatchNotRefused, called.told()));
     }
-    let values = FOREGROUND.iter().filter_map(|field| check.foreground(field));
+    let values = FOREGROUND
+        .iter()
+        .filter_map(|field| check.foreground(field));
     let expected = values.chain([difference.field, &difference.value]);
     for value in expected {
         if !called.stdout.contains(value) {
@@ -257,7 +274,10 @@ fn require_exists(scene: &Scene<'_>, command: &str, field: &str) -> Result<(), F
     if called.code == Some(0) {
         return Ok(());
     }
-    let details = format!("the remediation of {field} does not exist: {}", called.told());
+    let details = format!(
+        "the remediation of {field} does not exist: {}",
+        called.told()
+    );
     Err(Failing::new(FailureMode::MismatchFieldNotNamed, details))
 }
 
@@ -299,8 +319,12 @@ mod tests {
 
     #[test]
     fn the_commands_of_a_hint_are_what_stands_in_backticks() {
-        let hint = "Run `spec-kitty doctor restart-daemon`, or `spec-kitty auth login --force`; `x`.";
-        assert_eq!(commands(hint), ["doctor restart-daemon", "auth login --force"]);
+        let hint =
+            "Run `spec-kitty doctor restart-daemon`, or `spec-kitty auth login --force`; `x`.";
+        assert_eq!(
+            commands(hint),
+            ["doctor restart-daemon", "auth login --force"]
+        );
         assert!(commands("Run spec-kitty.").is_empty());
     }
 }

@@ -14,7 +14,9 @@ pub(super) fn run(scene: &mut Scene<'_>) -> Result<(), Failing> {
     scene.check()?;
     scene.step("rejection");
     let feedback = scene.machine.beside("feedback.md");
-    scene.machine.write(&feedback, b"**Issue**: the greeting is rude\n")?;
+    scene
+        .machine
+        .write(&feedback, b"**Issue**: the greeting is rude\n")?;
     let feedback = feedback.to_string_lossy();
     let more = ["--review-feedback-file", &*feedback];
     let answer = mission.try_move(&scene.machine, "planned", &more)?;
@@ -59,7 +61,11 @@ fn judge(place: &str, events: &[Value]) -> Result<(), Failing> {
     };
     let way = |it: &Value| {
         let payload = &it["payload"];
-        format!("{}->{}", text(payload, "from_lane"), text(payload, "to_lane"))
+        format!(
+            "{}->{}",
+            text(payload, "from_lane"),
+            text(payload, "to_lane")
+        )
     };
     let rollbacks = moved.iter().filter(|it| is_rollback(it)).count();
     if !is_rollback(newest) || rollbacks != 1 {
@@ -81,6 +87,9 @@ fn judge(place: &str, events: &[Value]) -> Result<(), Failing> {
     Gate::vendored()
         .check_event_value(newest)
         .map_err(|violation| {
-            gap(format!("in {place} the contract refuses the rollback: {}", violation.verdict()))
+            gap(format!(
+                "in {place} the contract refuses the rollback: {}",
+                violation.verdict()
+            ))
         })
 }

@@ -90,8 +90,11 @@ pub fn run(invocation: &Invocation, command: &CanaryCommand) -> Result<Exit, Fai
 
 /// Creates the failure of a run that could not begin (exit code 2, reference A1).
 fn preflight(message: impl std::fmt::Display) -> Failure {
-    Failure::new("canary_preflight", format!("The canary cannot begin: {message}"))
-        .exit(Exit::Refused)
+    Failure::new(
+        "canary_preflight",
+        format!("The canary cannot begin: {message}"),
+    )
+    .exit(Exit::Refused)
 }
 
 fn run_canary(invocation: &Invocation, args: &RunArgs) -> Result<Exit, Failure> {
@@ -176,7 +179,9 @@ fn run_all(
         return Err(failed(error));
     }
     let log = setup.bench.log.text();
-    attempt.write("canary.log", log.as_bytes()).map_err(failed)?;
+    attempt
+        .write("canary.log", log.as_bytes())
+        .map_err(failed)?;
     let sealed = attempt.seal().map_err(failed)?;
     Ok(Evidence {
         results,
@@ -212,7 +217,13 @@ fn finish(invocation: &Invocation, args: &RunArgs, found: &Evidence) -> Result<E
 
 fn print_run(invocation: &Invocation, result: &CanaryRunResult) {
     let printer = invocation.printer;
-    let word = |outcome| if outcome == Outcome::Pass { "pass" } else { "FAIL" };
+    let word = |outcome| {
+        if outcome == Outcome::Pass {
+            "pass"
+        } else {
+            "FAIL"
+        }
+    };
     printer.line(format!(
         "Run {}  {}  {} ms  {}",
         result.run_number,
@@ -243,8 +254,8 @@ fn runnable(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn search_path(invocation: &Invocation) -> OsString {
-    invocation
-        .environment
-        .raw(env::PATH)
-        .map_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"), ToOwned::to_owned)
+    invocation.environment.raw(env::PATH).map_or_else(
+        || OsString::from("/usr/local/bin:/usr/bin:/bin"),
+        ToOwned::to_owned,
+    )
 }

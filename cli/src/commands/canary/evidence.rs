@@ -54,15 +54,25 @@ fn unreadable(error: kitty_canary::artifacts::ArtifactError) -> Failure {
 /// Runs `canary verify`; reads only.
 pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<Exit, Failure> {
     let attempt = invocation.directory.join(&args.attempt);
-    let protocol = if args.single { Protocol::Single } else { Protocol::Four };
+    let protocol = if args.single {
+        Protocol::Single
+    } else {
+        Protocol::Four
+    };
     let mut findings = check(&attempt, protocol).map_err(unreadable)?;
     let digest = manifest_digest(&attempt);
     if let Some(expected) = &args.digest
         && digest.as_ref() != Some(expected)
     {
-        findings.push(Finding::manifest(format!("does not have the digest {expected}")));
+        findings.push(Finding::manifest(format!(
+            "does not have the digest {expected}"
+        )));
     }
-    let exit = if findings.is_empty() { Exit::Success } else { Exit::Failed };
+    let exit = if findings.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Failed
+    };
     let printer = invocation.printer;
     if args.json {
         printer.json().finish(&VerifyDocument {
@@ -88,21 +98,36 @@ pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<Exit,
 pub(super) fn report(invocation: &Invocation, args: &ReportArgs) -> Result<Exit, Failure> {
     let attempt = invocation.directory.join(&args.attempt);
     let runs: Vec<CanaryRunResult> = RUN_NUMBERS.filter_map(|it| read(&attempt, it)).collect();
-    let protocol = if runs.len() == 1 { Protocol::Single } else { Protocol::Four };
+    let protocol = if runs.len() == 1 {
+        Protocol::Single
+    } else {
+        Protocol::Four
+    };
     let findings = check(&attempt, protocol).map_err(unreadable)?;
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    let name = attempt.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = attempt
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let path = match &args.output {
         Some(path) => invocation.directory.join(path),
         None => attempt.with_file_name(format!("{name}.html")),
     };
     let page = page(&name, &runs, &findings);
-    crashsafe::replace(&*invocation.filesystem, &path, page.as_bytes(), Durability::PowerCut)
-        .map_err(|error| {
-            let message = format!("{} could not be written: {error}", path.display());
-            Failure::new("report_not_written", message).next("Choose a file with `--output`.")
-        })?;
-    invocation.printer.line(format!("Report  {}", path.display()));
+    crashsafe::replace(
+        &*invocation.filesystem,
+        &path,
+        page.as_bytes(),
+        Durability::PowerCut,
+    )
+    .map_err(|error| {
+        let message = format!("{} could not be written: {error}", path.display());
+        Failure::new("report_not_written", message).next("Choose a file with `--output`.")
+    })?;
+    invocation
+        .printer
+        .line(format!("Report  {}", path.display()));
     Ok(Exit::Success)
 }
 

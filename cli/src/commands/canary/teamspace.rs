@@ -41,7 +41,14 @@ impl Served {
         let data = base.join("data");
         let mut command = Command::new(program);
         command
-            .args(["teamspace", "serve", "--bind", "127.0.0.1:0", "--device-poll", "1"])
+            .args([
+                "teamspace",
+                "serve",
+                "--bind",
+                "127.0.0.1:0",
+                "--device-poll",
+                "1",
+            ])
             .args(["--json", "--owner", account, "--data"])
             .arg(&data)
             .env_clear()
@@ -60,20 +67,21 @@ impl Served {
         };
         let mut line = String::new();
         if let Some(output) = served.child.stdout.take() {
-            BufReader::new(output).read_line(&mut line).map_err(preflight)?;
+            BufReader::new(output)
+                .read_line(&mut line)
+                .map_err(preflight)?;
         }
         let listening: Value = serde_json::from_str(&line)
             .map_err(|_| preflight("the Teamspace did not say where it listens"))?;
-        listening["url"].as_str().unwrap_or_default().clone_into(&mut served.url);
+        listening["url"]
+            .as_str()
+            .unwrap_or_default()
+            .clone_into(&mut served.url);
         Ok(served)
     }
 
     /// Logs the reader in.
-    pub(super) fn remote(
-        &self,
-        invocation: &Invocation,
-        account: &str,
-    ) -> Result<Remote, Failure> {
+    pub(super) fn remote(&self, invocation: &Invocation, account: &str) -> Result<Remote, Failure> {
         let key = self.data.join("approval.key");
         Remote::at(invocation, &self.url, Some(&key), account)
     }
@@ -155,8 +163,9 @@ impl Remote {
         form: &[(&str, &str)],
     ) -> Result<Value, TeamspaceError> {
         let response = self.send(self.request(name, Method::Post, path).form(form))?;
-        serde_json::from_slice(&response.body)
-            .map_err(|_| TeamspaceError(format!("{name} was answered with HTTP {}", response.status)))
+        serde_json::from_slice(&response.body).map_err(|_| {
+            TeamspaceError(format!("{name} was answered with HTTP {}", response.status))
+        })
     }
 
     /// Logs the reader in by the device flow.
@@ -182,7 +191,9 @@ impl Remote {
             let error = answer["error"].as_str().unwrap_or_default();
             let waits = ["authorization_pending", "slow_down"].contains(&error);
             if !waits || Instant::now() > deadline {
-                return Err(TeamspaceError(format!("the reader's login failed: {answer}")));
+                return Err(TeamspaceError(format!(
+                    "the reader's login failed: {answer}"
+                )));
             }
             std::thread::sleep(pause);
         }
@@ -206,7 +217,8 @@ impl Remote {
 
     fn authorized(&self, name: &'static str, path: &str) -> HttpRequest {
         let bearer = format!("Bearer {}", self.access_token.borrow());
-        self.request(name, Method::Get, path).header("Authorization", bearer)
+        self.request(name, Method::Get, path)
+            .header("Authorization", bearer)
     }
 }
 
@@ -218,8 +230,10 @@ impl Teamspace for Remote {
     fn approve(&self, user_code: &str) -> Result<(), TeamspaceError> {
         let Some(key) = &self.approval_key else {
             let page = format!("{}/device", self.url);
-            self.printer
-                .note(format!("Approve the login of {} with the code {user_code} at {page}", self.account));
+            self.printer.note(format!(
+                "Approve the login of {} with the code {user_code} at {page}",
+                self.account
+            ));
             return Ok(());
         };
         let form = [
@@ -228,13 +242,17 @@ impl Teamspace for Remote {
             ("approval_key", key),
             ("decision", "approve"),
         ];
-        let request = self.request("the approval", Method::Post, "/device").form(&form);
+        let request = self
+            .request("the approval", Method::Post, "/device")
+            .form(&form);
         let response = self.send(request)?;
         if response.is_success() {
             return Ok(());
         }
         let status = response.status;
-        Err(TeamspaceError(format!("the approval was answered with HTTP {status}")))
+        Err(TeamspaceError(format!(
+            "the approval was answered with HTTP {status}"
+        )))
     }
 
     fn events(&self) -> Result<Vec<Value>, TeamspaceError> {
@@ -244,7 +262,12 @@ impl Teamspace for Remote {
             let path = format!("/api/v1/events?after={after}&limit={PAGE}");
             let page = self.ask("the list of events", &path)?;
             let items = page["events"].as_array();
-            events.extend(items.into_iter().flatten().map(|item| item["envelope"].clone()));
+            events.extend(
+                items
+                    .into_iter()
+                    .flatten()
+                    .map(|item| item["envelope"].clone()),
+            );
             let next = page["next_after"].as_i64().unwrap_or(after);
             if page["has_more"] != true || next <= after {
                 return Ok(events);
@@ -257,7 +280,9 @@ impl Teamspace for Remote {
         let response = self.send(self.request("the readiness", Method::Get, "/health/ready/"))?;
         if !response.is_success() {
             let status = response.status;
-            return Err(TeamspaceError(format!("/health/ready/ was answered with HTTP {status}")));
+            return Err(TeamspaceError(format!(
+                "/health/ready/ was answered with HTTP {status}"
+            )));
         }
         serde_json::from_slice(&response.body).map_err(unreachable)
     }
