@@ -105,17 +105,30 @@ impl Machine {
         self.base.join(name)
     }
 
-    /// Writes the settings that a person would: no background daemon, and whether events leave.
+    /// Writes the settings that a person would: whether events leave, and no background daemon.
     ///
     /// # Errors
     /// [`CallError`].
     pub fn event_sync(&self, event_sync: EventSync) -> Result<(), CallError> {
+        self.settings(event_sync, "manual")
+    }
+
+    /// Lets events leave, and lets the binary under test start its daemon.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn allow_daemon(&self) -> Result<(), CallError> {
+        self.settings(EventSync::Delivering, "auto")
+    }
+
+    fn settings(&self, event_sync: EventSync, daemon: &str) -> Result<(), CallError> {
         let mode = match event_sync {
             EventSync::Withheld => "local_retention",
             EventSync::Delivering => "teamspace",
         };
-        let settings =
-            format!("[sync]\nbackground_daemon = \"manual\"\n\n[event_sync]\nmode = \"{mode}\"\n");
+        let settings = format!(
+            "[sync]\nbackground_daemon = \"{daemon}\"\n\n[event_sync]\nmode = \"{mode}\"\n"
+        );
         self.write(&self.map.config_toml(), settings.as_bytes())
     }
 

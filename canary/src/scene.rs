@@ -267,3 +267,40 @@ pub(crate) fn moves(events: &[Value]) -> Vec<&Value> {
     };
     events.iter().filter(moved).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn said(stdout: &str) -> Option<FailureMode> {
+        symptom(&Called {
+            words: "spec-kitty sync now".into(),
+            code: Some(1),
+            stdout: stdout.into(),
+            stderr: String::new(),
+            took: Duration::ZERO,
+        })
+    }
+
+    #[test]
+    fn what_the_reference_knows_by_name_is_recognised() {
+        for (stdout, mode) in [
+            ("Synced: 3  Errors: 0", None),
+            ("  unknown: 0", None),
+            ("  unknown: 3", Some(FailureMode::EventLoopUnavailable)),
+            (
+                "sync.event_loop_unavailable",
+                Some(FailureMode::EventLoopUnavailable),
+            ),
+            (
+                "TeamSpace Migration Required",
+                Some(FailureMode::MigrationRequired),
+            ),
+            ("[FORBIDDEN_KEY] x", Some(FailureMode::MigrationRequired)),
+            ("answered with HTTP 413", Some(FailureMode::Http413)),
+        ] {
+            assert_eq!(said(stdout), mode, "{stdout}");
+        }
+    }
+}

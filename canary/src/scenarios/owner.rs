@@ -296,6 +296,7 @@ fn remediate(
     let advised = hint.iter().flat_map(|it| commands(&it.remediation)).next();
     let advised = advised.unwrap_or_default();
     let words: Vec<&str> = advised.split_whitespace().collect();
+    scene.machine.allow_daemon()?;
     let called = scene.machine.spec_kitty(&words)?;
     let check = scene.check()?;
     // A remediation may have started a daemon; what it delivers would be nobody's doing.

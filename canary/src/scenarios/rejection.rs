@@ -93,3 +93,40 @@ fn judge(place: &str, events: &[Value]) -> Result<(), Failing> {
             ))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn moved(from: &str, to: &str, force: bool, reason: &str) -> Value {
+        json!({"event_type": "WPStatusChanged", "payload": {
+            "wp_id": "WP01", "from_lane": from, "to_lane": to, "force": force, "reason": reason,
+        }})
+    }
+
+    fn mode(events: &[Value]) -> FailureMode {
+        judge("the queue", events).unwrap_err().mode
+    }
+
+    #[test]
+    fn what_is_not_the_rollback_forced_and_with_its_reason_is_named() {
+        let review = moved("for_review", "in_review", false, "");
+        let rollback = moved("in_review", "planned", true, "backward rewind");
+        assert_eq!(mode(&[]), FailureMode::RollbackRowMismatch);
+        assert_eq!(mode(&[review.clone()]), FailureMode::RollbackRowMismatch);
+        let overwritten = [rollback.clone(), review.clone()];
+        assert_eq!(mode(&overwritten), FailureMode::RollbackRowMismatch);
+        let twice = [rollback.clone(), rollback.clone()];
+        assert_eq!(mode(&twice), FailureMode::RollbackRowMismatch);
+        for (force, reason) in [(false, "backward rewind"), (true, ""), (true, " ")] {
+            let rollback = moved("in_review", "planned", force, reason);
+            assert_eq!(
+                mode(&[review.clone(), rollback]),
+                FailureMode::ForceContractGap
+            );
+        }
+        // Forced and with a reason, and yet no envelope that the contract knows.
+        assert_eq!(mode(&[review, rollback]), FailureMode::ForceContractGap);
+    }
+}
