@@ -234,7 +234,7 @@ impl Talk {
         while self.started.elapsed() < self.limit {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Ok(status),
-                Ok(None) => thread::sleep(Duration::from_millis(1)),
+                Ok(None) => pause(),
                 Err(_) => break,
             }
         }
@@ -246,6 +246,17 @@ impl Talk {
 const AFTERWARDS: Duration = Duration::from_millis(250);
 /// How often a silent program is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How long to wait before a program that closed its streams is looked at again.
+const PAUSE: Duration = Duration::from_millis(1);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "waiting for a child of the standard library has no timeout"
+)]
+fn pause() {
+    thread::sleep(PAUSE);
+}
 
 impl Drop for Talk {
     fn drop(&mut self) {

@@ -43,7 +43,7 @@ fn newest_is_rollback(scene: &Scene<'_>) -> Result<bool, Failing> {
     let stored = scene.stored()?;
     let of_mission = |it: &&&Value| it["payload"]["mission_slug"] == *slug;
     let moved = moves(&stored);
-    let newest = moved.iter().filter(of_mission).next_back();
+    let newest = moved.iter().rfind(of_mission);
     Ok(newest.is_none_or(|it| is_rollback(it)))
 }
 
@@ -114,7 +114,10 @@ mod tests {
         let review = moved("for_review", "in_review", false, "");
         let rollback = moved("in_review", "planned", true, "backward rewind");
         assert_eq!(mode(&[]), FailureMode::RollbackRowMismatch);
-        assert_eq!(mode(&[review.clone()]), FailureMode::RollbackRowMismatch);
+        assert_eq!(
+            mode(std::slice::from_ref(&review)),
+            FailureMode::RollbackRowMismatch
+        );
         let overwritten = [rollback.clone(), review.clone()];
         assert_eq!(mode(&overwritten), FailureMode::RollbackRowMismatch);
         let twice = [rollback.clone(), rollback.clone()];

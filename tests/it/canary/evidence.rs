@@ -1,6 +1,7 @@
 //! `canary verify` and the published schema.
 
 use super::{Canary, workspace};
+use crate::support::sandbox::write;
 use kitty_canary::artifacts::Attempt;
 use kitty_canary::result::{
     BoundaryEvidence, CanaryRunResult, FailureMode, Outcome, Scenario, ScenarioResult, outcome_of,
@@ -73,7 +74,7 @@ fn verify_ends_with_one_and_names_the_file_and_what_is_the_matter() {
     let file = attempt.join("runs/run-3.json");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
-    std::fs::write(&file, text.replacen("pass", "fail", 1)).unwrap();
+    write(&file, text.replacen("pass", "fail", 1));
     let (code, document) = verified(&canary, &attempt, &[]);
     assert_eq!(code, 1);
     let findings = document["findings"].as_array().unwrap();

@@ -195,7 +195,7 @@ impl Remote {
                     "the reader's login failed: {answer}"
                 )));
             }
-            std::thread::sleep(pause);
+            within_actors(tokio::time::sleep(pause));
         }
     }
 
