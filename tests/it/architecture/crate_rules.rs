@@ -13,6 +13,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("missions", &["config", "contract", "runtime"]),
     ("actors", &["config", "contract", "runtime", "missions"]),
     ("teamspace", &["config", "contract"]),
+    ("canary", &["config", "contract", "runtime"]),
     (
         "cli",
         &[
@@ -22,6 +23,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "missions",
             "actors",
             "teamspace",
+            "canary",
         ],
     ),
 ];
@@ -51,6 +53,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("git2", &["missions/src/git"]),
     ("serde_yaml_ng", &["missions/src"]),
     ("crc32c", &["runtime/src"]),
+    ("schemars", &["canary/src"]),
 ];
 
 /// Crates whose errors or macros would bypass the rules of style.
