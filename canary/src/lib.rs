@@ -9,6 +9,7 @@
 //! This crate opens no socket: how a Teamspace is asked is a port ([`ports::Teamspace`]).
 
 pub mod artifacts;
+pub mod gate;
 pub mod legacy_queues;
 pub mod machine;
 pub mod mission;

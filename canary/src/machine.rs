@@ -7,7 +7,9 @@ mod log;
 pub use call::{CallError, Called};
 pub use log::Log;
 
-use call::{Talk, run};
+pub(crate) use call::run;
+
+use call::Talk;
 use kitty_config::{Environment, FileMap, RuntimeRoot, env};
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::fs::SharedFilesystem;

@@ -104,7 +104,7 @@ impl std::fmt::Debug for Heard {
 }
 
 /// Runs a program to its end.
-pub(super) fn run(command: Command, words: &str, limit: Duration) -> Result<Called, CallError> {
+pub(crate) fn run(command: Command, words: &str, limit: Duration) -> Result<Called, CallError> {
     Talk::start(command, words, limit)?.finish()
 }
 
