@@ -16,8 +16,16 @@ fn the_canary_runs_over_python_and_reports_its_real_failures() {
     // Its own package, not the contract of ours.
     assert_eq!(result["events_package_version"], "6.1.0");
     let found = modes(result);
-    // Release 3.2.7 delivers no mission of a fresh machine whole, and keeps no identity apart.
-    assert!(found.iter().all(Option::is_some), "{found:?}: {result}");
+    let [fresh, legacy, _, rejection] = modes(result);
+    // The events of its dossiers name no build, which the contract forbids and the server rejects.
+    assert_eq!(fresh.as_deref(), Some("sync_now_nonzero"), "{result}");
+    assert_eq!(rejection.as_deref(), Some("sync_now_nonzero"), "{result}");
+    // Rows of another identity keep it from working for this one until a person migrates them.
+    assert_eq!(
+        legacy.as_deref(),
+        Some("teamspace_migration_required"),
+        "{result}"
+    );
     let attempt = document["evidence"].as_str().unwrap();
     // Failures are evidence too.
     let verify = ["canary", "verify", attempt, "--single"];
