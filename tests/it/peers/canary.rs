@@ -15,7 +15,6 @@ fn the_canary_runs_over_python_and_reports_its_real_failures() {
     assert_eq!(result["cli_version"], "3.2.7");
     // Its own package, not the contract of ours.
     assert_eq!(result["events_package_version"], "6.1.0");
-    let found = modes(result);
     let [fresh, legacy, _, rejection] = modes(result);
     // The events of its dossiers name no build, which the contract forbids and the server rejects.
     assert_eq!(fresh.as_deref(), Some("sync_now_nonzero"), "{result}");
