@@ -2,14 +2,21 @@
 
 use super::Peer;
 use crate::canary::{Canary, modes};
+use crate::support::process::program;
+use serde_json::Value;
 
 #[test]
 fn the_canary_runs_over_python_and_reports_its_real_failures() {
     let Some(peer) = Peer::cli() else { return };
     let canary = Canary::new();
-    let run = canary.over(&peer.python.with_file_name("spec-kitty"), &[]);
-    let run = run.expect_code(1);
-    let document = run.json();
+    // Minutes: that program takes seconds for every command. Each command has its own deadline.
+    let mut command = canary.sandbox.command(program());
+    command
+        .args(["canary", "run", "--json", "--cli"])
+        .arg(peer.python.with_file_name("spec-kitty"));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["outcome"], "fail", "{document}");
     let result = &document["runs"][0];
     assert_eq!(result["cli_version"], "3.2.7");
