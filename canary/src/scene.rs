@@ -62,7 +62,12 @@ pub(crate) fn symptom(called: &Called) -> Option<FailureMode> {
     if unknown || called.says("sync.event_loop_unavailable") {
         return Some(FailureMode::EventLoopUnavailable);
     }
-    if called.says("TeamSpace Migration Required") || called.says("FORBIDDEN_KEY") {
+    let migration = [
+        "TeamSpace Migration Required",
+        "FORBIDDEN_KEY",
+        "project-store-migrate",
+    ];
+    if migration.iter().any(|words| called.says(words)) {
         return Some(FailureMode::MigrationRequired);
     }
     called.says("HTTP 413").then_some(FailureMode::Http413)
@@ -295,6 +300,10 @@ mod tests {
             ),
             (
                 "TeamSpace Migration Required",
+                Some(FailureMode::MigrationRequired),
+            ),
+            (
+                "run `spec-kitty sync project-store-migrate`",
                 Some(FailureMode::MigrationRequired),
             ),
             ("[FORBIDDEN_KEY] x", Some(FailureMode::MigrationRequired)),

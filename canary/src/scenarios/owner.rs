@@ -30,6 +30,15 @@ impl Holder {
         })?;
         Ok(Self(started))
     }
+
+    /// Returns the process, which is started anew when something has ended it: the record of a dead
+    /// owner would be another case.
+    fn living(&mut self) -> Result<u32, Failing> {
+        if !matches!(self.0.try_wait(), Ok(None)) {
+            *self = Self::start()?;
+        }
+        Ok(self.0.id())
+    }
 }
 
 impl Drop for Holder {
@@ -78,7 +87,7 @@ pub(super) fn run(scene: &mut Scene<'_>) -> Result<(), Failing> {
     let mission = scene.create_mission("-s3")?;
     let captured = scene.captured()?;
     scene.machine.event_sync(EventSync::Delivering)?;
-    let holder = Holder::start()?;
+    let mut holder = Holder::start()?;
     let (agreeing, tolerated) = agreeing_record(scene, &holder)?;
     scene.evidence.daemon_owner.injected_mismatch = true;
     let before = scene.stored()?.len();
@@ -87,6 +96,7 @@ pub(super) fn run(scene: &mut Scene<'_>) -> Result<(), Failing> {
     for difference in differences() {
         scene.step(difference.field);
         let mut record = agreeing.clone();
+        record["pid"] = json!(holder.living()?);
         record[difference.key] = json!(difference.value);
         put(scene, &record)?;
         let check = look(scene)?;
@@ -108,6 +118,8 @@ pub(super) fn run(scene: &mut Scene<'_>) -> Result<(), Failing> {
     for (command, field) in &remedies {
         require_exists(scene, command, field)?;
     }
+    let mut agreeing = agreeing;
+    agreeing["pid"] = json!(holder.living()?);
     let result = remediate(scene, &agreeing, &mission, captured.as_deref());
     scene.evidence.daemon_owner.injected_mismatch = true;
     scene.evidence.daemon_owner.mismatch_fields = named;
