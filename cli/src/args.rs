@@ -26,6 +26,7 @@ use crate::commands::sync_reconcile::SyncReconcileArgs;
 use crate::commands::sync_status::SyncStatusArgs;
 use crate::commands::teamspace::TeamspaceCommand;
 use crate::commands::tracker::{IssueSearchArgs, TrackerCommand};
+use crate::commands::upgrade::UpgradeArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
@@ -89,6 +90,8 @@ pub enum Command {
     /// Runs and administers a Teamspace of your own
     #[command(subcommand)]
     Teamspace(TeamspaceCommand),
+    /// Takes over what earlier releases left: files of this project and queues of this machine
+    Upgrade(UpgradeArgs),
     /// Prints the completions of a shell
     Completions {
         /// The shell
@@ -212,6 +215,7 @@ impl Command {
             ) => args.json,
             Self::Auth(command) => command.wants_json(),
             Self::Status(args) => args.json,
+            Self::Upgrade(args) => args.json,
             Self::Sync(SyncCommand::Now(args) | SyncCommand::Run(args)) => args.json,
             Self::Sync(SyncCommand::Daemon(command)) => command.wants_json(),
             Self::Sync(SyncCommand::Status(args)) => args.json,
@@ -295,6 +299,7 @@ impl Command {
             }
             Self::Sync(SyncCommand::Server(args)) => commands::config::server(invocation, args),
             Self::Teamspace(command) => commands::teamspace::run(invocation, command),
+            Self::Upgrade(args) => commands::upgrade::run(invocation, args),
             Self::Completions { shell } => crate::generated::completions(invocation, *shell),
             Self::Man { directory } => crate::generated::manual(invocation, directory),
             Self::DemoBurst(args) => commands::demo::burst(invocation, args),

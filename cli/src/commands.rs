@@ -27,3 +27,4 @@ pub mod sync_reconcile;
 pub mod sync_status;
 pub mod teamspace;
 pub mod tracker;
+pub mod upgrade;

@@ -54,7 +54,7 @@ pub struct Facts<'a> {
     pub current: Option<&'a TargetSummary>,
     /// How many undelivered events a project may hold.
     pub max_queue_size: u64,
-    /// Queues of the Python CLI that were found.
+    /// Queues of earlier releases that wait for `upgrade`.
     pub legacy_queues: Vec<String>,
     /// When the latest thing was written here, in milliseconds since the Unix epoch.
     pub latest_write_ms: Option<u64>,
@@ -277,10 +277,10 @@ fn of_the_queue(facts: &Facts<'_>, summary: &ScopeSummary, findings: &mut Vec<Fi
         findings.push(finding(
             "legacy_queue",
             format!(
-                "Queues of the Python CLI lie in {}.",
+                "Queues of earlier releases wait in {}.",
                 facts.legacy_queues.join(", ")
             ),
-            "They are left alone; the Python CLI's `sync now` delivers them.",
+            "Run `spec-kitty upgrade`; `spec-kitty upgrade --dry-run` shows what it would do.",
         ));
     }
     if facts

@@ -25,6 +25,7 @@ use kitty_missions::status_writer::{StatusError, StatusWriter, Written};
 use kitty_missions::workflow::{Desk, Packages, Step, place_of};
 use kitty_runtime::envelope::{Emitter, EventDraft};
 use kitty_runtime::inbox::Held;
+use serde_json::{Map, Value};
 
 /// A step did not happen; nothing of it is left.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +146,20 @@ async fn hold(
         .await
         .map_err(|error| not_stored(error.to_string()))?;
     Ok((identity, capture, held))
+}
+
+/// What an event about a checkout says of it, in the shape that both event packages take; which
+/// checkout it is stands in the envelope (decision 0005).
+#[must_use]
+pub fn build_payload(emitter: &Emitter) -> Map<String, Value> {
+    [
+        ("git_branch", &emitter.git_branch),
+        ("head_commit_sha", &emitter.head_commit_sha),
+        ("repo_slug", &emitter.repo_slug),
+    ]
+    .map(|(key, value)| (key.to_owned(), Value::from(value.clone())))
+    .into_iter()
+    .collect()
 }
 
 /// Says who emits, and where git is.

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::final_sync::final_sync;
 use crate::hosted::Hosted;
 use crate::invocation::Invocation;
-use crate::mission_step::emitter;
+use crate::mission_step::{build_payload, emitter};
 use crate::project::project_identity;
 use actix::SystemRunner;
 use kitty_actors::capture::CaptureError;
@@ -22,7 +22,6 @@ use kitty_missions::status_log::row::Row;
 use kitty_runtime::envelope::{Emitter, EventDraft};
 use kitty_runtime::id::EventIds;
 use kitty_runtime::inbox::{Claim, Held};
-use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::fmt;
 use std::path::PathBuf;
@@ -206,11 +205,7 @@ impl Holder<'_> {
             event_type: "BuildRegistered",
             aggregate_type: "Build",
             aggregate_id: emitter.build_id.clone(),
-            payload: object(json!({
-                "git_branch": emitter.git_branch,
-                "head_commit_sha": emitter.head_commit_sha,
-                "repo_slug": emitter.repo_slug,
-            })),
+            payload: build_payload(emitter),
             occurred_at: self.writing.invocation.time.now(),
             caused_by: None,
         }
@@ -224,11 +219,4 @@ enum HoldError {
     Capture(#[from] CaptureError),
     #[error(transparent)]
     Row(#[from] EventProblem),
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
 }

@@ -18,7 +18,7 @@ mod surfaces;
 mod target;
 
 pub use environment::Environment;
-pub use paths::{AuthPaths, FileMap, ScopePaths, login_service};
+pub use paths::{AuthPaths, FileMap, MigrationPaths, ScopePaths, login_service};
 pub use root::{Platform, PlatformDirectories, RootError, RootSource, RuntimeRoot};
 pub use settings::{
     DaemonPolicy, EventSyncMode, ReadFailure, ReadFailureKind, SETTING_KEYS, SettingError,

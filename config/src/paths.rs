@@ -4,6 +4,10 @@
 //! The names of the upper half are those of the Python CLI 3.2.x, byte for byte; the lower half
 //! (`runtime/`) is ours. Mapping is pure: no file is touched.
 
+mod migration;
+
+pub use migration::MigrationPaths;
+
 use crate::env;
 use crate::environment::Environment;
 use crate::root::{Platform, RuntimeRoot};
@@ -98,6 +102,12 @@ impl FileMap {
     #[must_use]
     pub fn legacy_event_journal(&self) -> PathBuf {
         self.file("event_journal")
+    }
+
+    /// `delivery/ledger.db`, what targets answered to the CLI 3.2.4 to 3.2.6.
+    #[must_use]
+    pub fn legacy_delivery_ledger(&self) -> PathBuf {
+        self.file("delivery").join("ledger.db")
     }
 
     /// `sync-daemon`, the hint file that today's tools look for.
@@ -195,6 +205,12 @@ impl FileMap {
     #[must_use]
     pub fn clock(&self) -> PathBuf {
         self.machine_scope().directory.join("clock")
+    }
+
+    /// `runtime/migration/`, what `upgrade` took over of the Python CLI's queues.
+    #[must_use]
+    pub fn migration(&self) -> MigrationPaths {
+        MigrationPaths::at(self.machine_scope().directory.join("migration"))
     }
 
     /// `runtime/hosts.json`, what is remembered of each server: unreachable until, no private team.
@@ -376,6 +392,18 @@ impl ScopePaths {
     #[must_use]
     pub fn dossier(&self, name: &str) -> PathBuf {
         self.directory.join("dossiers").join(name)
+    }
+
+    /// `migrated.jsonl`, the rows that `upgrade` put into this scope, with their retry state.
+    #[must_use]
+    pub fn migrated_rows(&self) -> PathBuf {
+        self.directory.join("migrated.jsonl")
+    }
+
+    /// `migrated.undo.json`, present while `upgrade --rollback` takes rows back.
+    #[must_use]
+    pub fn migrated_undo(&self) -> PathBuf {
+        self.directory.join("migrated.undo.json")
     }
 
     /// `status.json`, what the last owner knew.

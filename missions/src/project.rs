@@ -2,6 +2,7 @@
 
 mod config;
 mod config_lock;
+pub mod sections;
 pub mod tracker;
 
 pub use config::{ConfigProblem, ProjectConfig, ProjectSection};

@@ -64,6 +64,20 @@ fn judge(text: &str) -> Result<(), SchemaProblem> {
     }
 }
 
+/// Returns the text of a `metadata.yaml` with this release's version; `None` when it has it, a newer
+/// one, or a form in which it cannot be changed by lines.
+///
+/// The layouts before [`SCHEMA_VERSION`] differ in files of agents that this program does not touch.
+#[must_use]
+pub fn raised(text: &str) -> Option<String> {
+    if !matches!(judge(text), Err(SchemaProblem::NeedsMigration)) {
+        return None;
+    }
+    let fields = [("schema_version", Some(Value::from(SCHEMA_VERSION)))];
+    let after = crate::project::tracker::edit::section(text, "spec_kitty", &fields)?;
+    judge(&after).is_ok().then_some(after)
+}
+
 /// Reads `spec_kitty.schema_version`, a number or a number as text.
 fn version(text: &str) -> Option<u64> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -99,6 +113,17 @@ mod tests {
             assert_eq!(judge(damaged), Err(SchemaProblem::NeedsMigration));
         }
         assert_eq!(judge("\u{feff}spec_kitty: {schema_version: 3}"), Ok(()));
+    }
+
+    #[test]
+    fn an_older_version_is_raised_and_nothing_else_is_changed() {
+        let old = "# kept\nspec_kitty:\n  version: 3.0.3\n  initialized_at: 'x'\nmigrations: {}\n";
+        let new = raised(old).unwrap();
+        assert!(judge(&new).is_ok());
+        assert_eq!(new.replace("  schema_version: 3\n", ""), old);
+        assert_eq!(raised("spec_kitty:\n  schema_version: 3\n"), None);
+        assert_eq!(raised("spec_kitty:\n  schema_version: 4\n"), None);
+        assert_eq!(raised("spec_kitty: {version: 1}\n"), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod ipc;
 pub mod journal;
 pub mod lamport;
 pub mod lease;
+pub mod legacy_files;
 pub mod lock;
 pub mod mailbox;
 pub mod node_id;

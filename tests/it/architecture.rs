@@ -8,10 +8,15 @@ mod code_rules;
 mod crate_rules;
 mod daemon_rules;
 mod document_rules;
+mod era_rules;
+mod gate_rules;
 mod lexer;
+mod requirements;
 mod source;
 mod text_rules;
 mod workflow_rules;
+
+pub use gate_rules::event_kinds_in_sources;
 
 use source::Finding;
 

@@ -6,7 +6,7 @@ mod many;
 mod place;
 
 use crate::support::sandbox::{Sandbox, task_of, write};
-use crate::support::scripted_server::{CONTENT, ScriptedServer};
+use crate::support::scripted_server::{CONTENT, Received, ScriptedServer};
 use crate::support::sessions::Seed;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ impl Case {
     /// The uploads that arrived.
     fn uploads(&self) -> Vec<Value> {
         let uploads = self.server.requests_to(CONTENT);
-        uploads.iter().map(|upload| upload.json()).collect()
+        uploads.iter().map(Received::json).collect()
     }
 
     #[track_caller]

@@ -68,6 +68,7 @@ const CHANGES: &[&str] = &[
     "sync reconcile",
     "sync run",
     "tracker sync publish",
+    "upgrade",
     "tracker sync pull",
     "tracker sync push",
     "tracker sync run",

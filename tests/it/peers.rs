@@ -16,6 +16,7 @@ mod planning;
 mod server;
 mod session;
 mod stores;
+mod upgrade;
 
 use crate::support::process::{Run, Running, Talking, run, skip, unique, variable};
 use crate::support::sandbox::{Sandbox, write};

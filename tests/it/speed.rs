@@ -48,7 +48,7 @@ fn record<'a>(id: &'a str, payload: &'a str) -> RecordView<'a> {
 }
 
 #[test]
-fn the_gate_answers_within_five_milliseconds_and_about_as_fast_as_parsing() {
+fn nfr_003_the_gate_answers_within_five_milliseconds_and_about_as_fast_as_parsing() {
     let (_, payload) = event(1);
     let envelope = json!({
         "aggregate_id": "WP01", "event_id": "01M7XAS67MT30DH0DY9EW5WFQY", "event_type": "HistoryAdded",

@@ -1,16 +1,19 @@
 //! `sync now`: delivers what is open, and says exactly what came of it.
 
+mod bodies;
+
 use crate::boundary::Boundary;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hosted::{Hosted, within_actors};
 use crate::invocation::Invocation;
 use crate::project::known_identity;
+use bodies::BodiesDocument;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kitty_actors::delivery::core::DrainPolicy;
 use kitty_actors::delivery::drain::{DrainRequest, Drained, Progress, drain};
-use kitty_actors::delivery::{Blocked, BlockedBy, BodiesReport, DrainReport};
+use kitty_actors::delivery::{Blocked, BlockedBy, DrainReport};
 use kitty_config::policy::DISABLED_MESSAGE;
 use kitty_config::{EventSyncMode, Settings};
 use kitty_runtime::crashsafe::{self, Durability};
@@ -66,52 +69,6 @@ struct SyncDocument<'a> {
     summary: Summary,
     failures: Vec<FailureRow<'a>>,
     bodies: BodiesDocument<'a>,
-}
-
-/// What became of bodies; the exit code is that of the events.
-#[derive(Debug, Serialize)]
-struct BodiesDocument<'a> {
-    uploaded: u64,
-    already_exists: u64,
-    rejected: u64,
-    quarantined: u64,
-    later: u64,
-    resting: u64,
-    held: u64,
-    requests: u64,
-    stopped: Option<&'a str>,
-    failures: Vec<BodyFailureRow<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct BodyFailureRow<'a> {
-    body_id: &'a str,
-    outcome: &'static str,
-    http_status: Option<u16>,
-    error: &'a str,
-}
-
-impl<'a> From<&'a BodiesReport> for BodiesDocument<'a> {
-    fn from(report: &'a BodiesReport) -> Self {
-        let failures = report.failures.iter().map(|failure| BodyFailureRow {
-            body_id: &failure.event_id,
-            outcome: failure.outcome.as_str(),
-            http_status: failure.http_status,
-            error: &failure.error,
-        });
-        Self {
-            uploaded: report.uploaded,
-            already_exists: report.already_exists,
-            rejected: report.rejected,
-            quarantined: report.quarantined,
-            later: report.later,
-            resting: report.resting,
-            held: report.held,
-            requests: report.requests,
-            stopped: report.stopped.as_deref(),
-            failures: failures.collect(),
-        }
-    }
 }
 
 #[derive(Debug, Serialize)]
@@ -408,38 +365,12 @@ fn print(invocation: &Invocation, report: &DrainReport) {
     } else if report.blocked.is_none() && report.held == 0 {
         printer.line("Queue is empty, nothing to sync.");
     }
-    print_bodies(invocation, &report.bodies);
+    bodies::print(invocation, &report.bodies);
     if report.held > 0 {
         printer.line(format!(
             "{} event(s) were captured for another account, team or server; they are kept and not sent here.",
             report.held
         ));
-    }
-}
-
-fn print_bodies(invocation: &Invocation, bodies: &BodiesReport) {
-    if *bodies == BodiesReport::default() {
-        return;
-    }
-    let printer = invocation.printer;
-    printer.line(format!(
-        "Artifact bodies: uploaded {}  already there {}  later {}  refused {}  held {}",
-        bodies.uploaded,
-        bodies.already_exists,
-        bodies.later + bodies.resting,
-        bodies.rejected + bodies.quarantined,
-        bodies.held
-    ));
-    for failure in bodies.failures.iter().take(10) {
-        printer.line(format!(
-            "  {} {}: {}",
-            failure.event_id,
-            failure.outcome.as_str(),
-            failure.error
-        ));
-    }
-    if let Some(trouble) = &bodies.stopped {
-        printer.line(format!("Bodies stopped: {trouble}"));
     }
 }
 

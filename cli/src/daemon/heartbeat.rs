@@ -5,12 +5,13 @@
 
 use crate::hosted::Hosted;
 use crate::invocation::Invocation;
+use crate::mission_step::build_payload;
 use kitty_missions::git::GitProgram;
 use kitty_missions::identity::{self, ProjectIdentity};
 use kitty_missions::project::Project;
 use kitty_runtime::envelope::{Emitter, EventDraft};
 use kitty_runtime::id::{EventIds, ProjectUuid};
-use serde_json::{Map, Value};
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -99,7 +100,7 @@ pub async fn capture(
         event_type: "BuildHeartbeat",
         aggregate_type: "Build",
         aggregate_id: emitter.build_id.clone(),
-        payload: payload(&emitter),
+        payload: build_payload(&emitter),
         occurred_at: invocation.time.now(),
         caused_by: None,
     };
@@ -122,24 +123,6 @@ pub fn checkout_identity(
     let known = known.complete();
     let ours = known.filter(|known| known.project_uuid == project);
     Ok(ours.map(|known| (located, known)))
-}
-
-fn payload(emitter: &Emitter) -> Map<String, Value> {
-    let optional = |value: &Option<String>| value.clone().map_or(Value::Null, Value::String);
-    Map::from_iter([
-        ("branch".to_owned(), optional(&emitter.git_branch)),
-        (
-            "build_id".to_owned(),
-            Value::String(emitter.build_id.clone()),
-        ),
-        ("head_commit".to_owned(), optional(&emitter.head_commit_sha)),
-        ("node_id".to_owned(), Value::String(emitter.node_id.clone())),
-        ("project_slug".to_owned(), optional(&emitter.project_slug)),
-        (
-            "project_uuid".to_owned(),
-            Value::String(emitter.project_uuid.to_string()),
-        ),
-    ])
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ fn verdict(event_type: &str, change: impl FnOnce(&mut Value)) -> String {
 }
 
 #[test]
-fn a_required_field_that_is_added_is_asked_for() {
+fn fr_013_fr_023_a_required_field_that_is_added_is_asked_for() {
     let added = verdict("WPAssigned", |artifact| {
         let required = &mut artifact["contexts"]["envelope"]["object"]["required"];
         required

@@ -90,7 +90,7 @@ impl ProjectConfig {
         Self::parse(file, text.as_deref().unwrap_or_default())
     }
 
-    fn parse(file: &Path, text: &str) -> Result<Self, ConfigProblem> {
+    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, ConfigProblem> {
         let reader = Reader { file };
         let Some(root) = document(file, text)? else {
             return Ok(Self::default());

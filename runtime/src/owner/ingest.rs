@@ -3,7 +3,7 @@
 use super::{OwnerError, ScopeOwner};
 use crate::inbox::InboxFile;
 use crate::mailbox::Key;
-use crate::record::{Piece, RecordView, pieces};
+use crate::record::{Piece, RecordView, identity, pieces};
 use crate::status_file::DamageReport;
 use std::collections::HashSet;
 use std::io;
@@ -85,7 +85,7 @@ impl ScopeOwner {
                     continue;
                 };
                 readable += 1;
-                let known_by = record.identity().into_owned();
+                let known_by = identity(record.kind, record.id, record.scope);
                 if self.is_indexed(&known_by)? || !seen.insert(known_by) {
                     total.known += 1;
                 } else {

@@ -6,7 +6,7 @@ use super::{hold, proves};
 use std::collections::BTreeSet;
 
 /// Applies a rule to every file.
-fn everywhere(rule: impl Fn(&RustFile) -> Vec<Finding>) -> Vec<Finding> {
+pub(super) fn everywhere(rule: impl Fn(&RustFile) -> Vec<Finding>) -> Vec<Finding> {
     rust_files().iter().flat_map(rule).collect()
 }
 
@@ -254,57 +254,6 @@ fn a_second_map_of_files_is_found() {
     );
 }
 
-/// Where a name of the feature era is part of a format that is not ours to change.
-const NAMED_EXCEPTIONS: &[(&str, &str)] = &[
-    ("missions/src/create/answer.rs", "feature_dir"),
-    ("missions/src/plan/setup.rs", "feature_dir"),
-];
-
-pub fn is_of_the_feature_era(word: &str) -> bool {
-    let mut after = word
-        .match_indices("Feature")
-        .map(|(at, found)| &word[at + found.len()..]);
-    word == "mission_key"
-        || word.starts_with("feature_")
-        || word.contains("_feature_")
-        || after.any(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
-}
-
-fn mission_era(file: &RustFile) -> Vec<Finding> {
-    if file.file.is_below(&["migration/"]) {
-        return Vec::new();
-    }
-    let mut findings = Vec::new();
-    for (_, token) in file.program() {
-        let named = matches!(token.kind, Kind::Word | Kind::Text);
-        for word in token
-            .text
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        {
-            let excepted = NAMED_EXCEPTIONS.contains(&(file.file.path.as_str(), word));
-            if named && is_of_the_feature_era(word) && !excepted {
-                let advice = format!("`{word}` is of the feature era; say mission, or migrate it");
-                findings.push(file.finding(token, advice));
-            }
-        }
-    }
-    findings
-}
-
-#[test]
-fn names_of_the_feature_era_live_in_the_migration_and_the_contract_only() {
-    hold(&everywhere(mission_era));
-}
-
-#[test]
-fn a_name_of_the_feature_era_is_found() {
-    let bad = "let feature_slug = 1;\nlet a = \"the mission_key of\";\nstruct FeatureCreated;\n\
-               #[cfg(feature = \"x\")]\nlet features = \"a feature: Features\";";
-    let places = ["cli/src/a.rs:1", "cli/src/a.rs:2", "cli/src/a.rs:3"];
-    proves(&mission_era(&RustFile::new("cli/src/a.rs", bad)), &places);
-    proves(&mission_era(&RustFile::new("migration/src/a.rs", bad)), &[]);
-}
-
 fn no_unsafe(file: &RustFile) -> Vec<Finding> {
     let found = file.all().filter(|(_, token)| token.is("unsafe"));
     found
@@ -335,37 +284,6 @@ fn messages_are_never_sent_without_an_answer() {
     proves(
         &no_do_send(&RustFile::new("a.rs", "a.do_send(b)")),
         &["a.rs:1"],
-    );
-}
-
-/// The files that give what the gate let pass its form on the wire.
-const FORMS: &[&str] = &[
-    "actors/src/delivery/wire.rs",
-    "actors/src/websocket/frame.rs",
-];
-
-fn no_other_form(file: &RustFile) -> Vec<Finding> {
-    let path = file.file.path.as_str();
-    if FORMS.contains(&path) || path.starts_with("actors/src/gate/") {
-        return Vec::new();
-    }
-    let calls = file.all().filter(|(at, token)| {
-        let joins = ["Gated", "::", "collect"];
-        (token.is("reform") || file.reads(*at, &joins)) && file.is_program(*at)
-    });
-    let advice = "only the files that render the wire change the form of what was gated";
-    calls
-        .map(|(_, token)| file.finding(token, advice))
-        .collect()
-}
-
-#[test]
-fn fr_012_only_the_wire_changes_the_form_of_what_the_gate_let_pass() {
-    hold(&everywhere(no_other_form));
-    let bad = "event.reform(|_| forged);\nlet all = Gated::collect(events);";
-    proves(
-        &no_other_form(&RustFile::new("actors/src/a.rs", bad)),
-        &["actors/src/a.rs:1", "actors/src/a.rs:2"],
     );
 }
 

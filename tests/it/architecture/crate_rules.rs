@@ -12,6 +12,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("runtime", &["config", "contract"]),
     ("missions", &["config", "contract", "runtime"]),
     ("actors", &["config", "contract", "runtime", "missions"]),
+    ("migration", &["config", "contract", "runtime", "missions"]),
     ("teamspace", &["config", "contract"]),
     ("canary", &["config", "contract", "runtime"]),
     (
@@ -22,6 +23,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "runtime",
             "missions",
             "actors",
+            "migration",
             "teamspace",
             "canary",
         ],
@@ -52,6 +54,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("actix_web", &["teamspace/src"]),
     ("git2", &["missions/src/git"]),
     ("serde_yaml_ng", &["missions/src"]),
+    ("kitty_migration", &["cli/src/commands/upgrade"]),
     ("crc32c", &["runtime/src"]),
     ("schemars", &["canary/src"]),
 ];

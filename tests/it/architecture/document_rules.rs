@@ -40,6 +40,12 @@ fn tests(file: &RustFile) -> Vec<Test> {
     found
 }
 
+/// The names of all tests of the workspace.
+pub fn test_names() -> Vec<String> {
+    let tests = rust_files().iter().flat_map(tests);
+    tests.map(|test| test.name).collect()
+}
+
 const HELD: &str = "Held by:";
 /// The part of the page whose numbered items are invariants.
 const SECTION: &str = "Invariants";

@@ -182,7 +182,7 @@ fn mission_era(file: &TextFile) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, line) in (1..).zip(file.text.lines()) {
         let mut words = line.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-        if words.any(super::code_rules::is_of_the_feature_era) {
+        if words.any(super::era_rules::is_of_the_feature_era) {
             findings.push(file.finding(number, "a name of the feature era; say mission"));
         }
     }

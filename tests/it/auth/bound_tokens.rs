@@ -89,7 +89,8 @@ fn a_redirect_takes_no_token_to_another_server() {
             Seed::shared_only(),
             Seed::private().access_expired(),
         ] {
-            let sandbox = machine(&issuer, &seed, &issuer);
+            // A command of the tracker starts a daemon, which ends with its machine.
+            let sandbox = DaemonMachine::of(machine(&issuer, &seed, &issuer));
             for command in SPEAKING {
                 sandbox.run(command);
             }

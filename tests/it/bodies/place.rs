@@ -35,9 +35,9 @@ fn fr_010_fr_011_what_a_mission_says_is_stored_at_the_teamspace_and_served_back(
     let listed: Value = serde_json::from_str(&ask(&teamspace, &sandbox, &question)).unwrap();
     let bodies = listed["bodies"].as_array().unwrap();
     for path in ["spec.md", "tasks.md", "tasks/WP01-greeting.md"] {
-        let of_path = bodies.iter().filter(|body| body["artifact_path"] == path);
+        let mut of_path = bodies.iter().filter(|body| body["artifact_path"] == path);
         let newest = of_path
-            .last()
+            .next_back()
             .unwrap_or_else(|| panic!("{path} is not in {listed}"));
         assert_eq!(newest["mission_type"], "software-dev");
         assert!(!newest["build_id"].as_str().unwrap().is_empty());
@@ -168,7 +168,10 @@ fn artifacts_stay_here_when_the_environment_says_so() {
     let status = case.sandbox.json(&["sync", "status", "--json"]);
     assert_eq!(status["bodies"], before);
     let told = case.sandbox.all_stored_events();
-    let of_kept = |it: &&Value| it["aggregate_id"].as_str().unwrap().starts_with("kept-");
+    let of_kept = |it: &&Value| {
+        let id = it["aggregate_id"].as_str().unwrap();
+        it["aggregate_type"] == "MissionDossier" && id.starts_with("kept-")
+    };
     let told: Vec<&Value> = told.iter().filter(of_kept).collect();
     assert_eq!(told, Vec::<&Value>::new());
 }

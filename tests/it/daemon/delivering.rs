@@ -152,22 +152,15 @@ fn a_checkout_that_is_worked_in_says_so_through_the_gate() {
         .unwrap();
     let payload = beat["payload"].as_object().unwrap();
     let fields: Vec<&str> = payload.keys().map(String::as_str).collect();
-    assert_eq!(
-        fields,
-        [
-            "branch",
-            "build_id",
-            "head_commit",
-            "node_id",
-            "project_slug",
-            "project_uuid"
-        ]
-    );
-    assert_eq!(payload["build_id"], build["build_id"], "{beat}");
-    assert_eq!(payload["branch"], "main", "{beat}");
+    assert_eq!(fields, ["git_branch", "head_commit_sha", "repo_slug"]);
+    for event in [build, beat] {
+        assert_eq!(event["build_id"], event["aggregate_id"], "{event}");
+    }
+    assert_eq!(beat["build_id"], build["build_id"], "{beat}");
+    assert_eq!(payload["git_branch"], "main", "{beat}");
     // The events of a mission are stored before its commit, and the checkout is at that commit now.
     let head = machine.git(&["rev-parse", "HEAD"]);
-    assert_eq!(payload["head_commit"], head, "{beat}");
+    assert_eq!(payload["head_commit_sha"], head, "{beat}");
 }
 
 #[test]

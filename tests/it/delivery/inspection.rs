@@ -208,11 +208,16 @@ fn the_status_document_has_a_stable_shape_and_true_numbers() {
     let tree = Tree::of(&case.sandbox.state());
     let status = case.sandbox.json(&["sync", "status", "--json"]);
     assert_unchanged(&tree, &case.sandbox.state());
+    let bodies = json!({
+        "already_exists": "number", "held": "number", "next_attempt_at": null, "pending": "number",
+        "quarantined": "number", "queued": "number", "rejected": "number", "transient": "number",
+        "uploaded": "number",
+    });
     let expected = json!({
         "authenticated": true, "bodies": "number", "consent": "text", "damage": [], "events": "number",
         "healthy": false, "hosted_sync": true,
         "interrupted": {"in_work": "number", "to_settle": "number", "undecided": []}, "journal_bytes": "number", "max_queue_size": "number",
-        "oldest_open_at": "text", "open": "number", "project_uuid": "text", "server_url": "text",
+        "oldest_open_at": "text", "open": "number", "open_bodies": "number", "project_uuid": "text", "server_url": "text",
         "state_root": "text", "waiting_in_inbox": "number",
         "websocket": "text", "websocket_trouble": null,
         "targets": [{
@@ -221,6 +226,7 @@ fn the_status_document_has_a_stable_shape_and_true_numbers() {
             "last_success_at": "text", "next_attempt_at": null, "oldest_open_at": "text",
             "pending": "number", "quarantined": "number", "queued": "number", "rejected": "number",
             "server": "text", "team": "text", "transient": "number",
+            "bodies": bodies,
         }],
     });
     assert_eq!(shape(&status), expected);

@@ -34,7 +34,7 @@ fn refused(sandbox: &Sandbox, words: &[&str], code: i32) -> Value {
 }
 
 #[test]
-fn a_command_line_that_cannot_be_parsed_is_answered_with_an_envelope_and_exit_2() {
+fn fr_004_fr_022_a_command_line_that_cannot_be_parsed_is_answered_with_an_envelope_and_exit_2() {
     let sandbox = Sandbox::empty();
     for (words, message) in [
         (&[][..], "Missing command."),

@@ -165,11 +165,11 @@ fn is_merged(sandbox: &Sandbox, fixture: &Fixture) {
 }
 
 #[test]
-fn a_mission_in_lanes_is_driven_to_its_end_one_work_package_at_a_time() {
+fn fr_021_a_mission_in_lanes_is_driven_to_its_end_one_work_package_at_a_time() {
     drives_a_mission("lanes", "1");
 }
 
 #[test]
-fn a_mission_on_a_single_branch_is_driven_to_its_end_with_three_agents_at_once() {
+fn fr_021_a_mission_on_a_single_branch_is_driven_to_its_end_with_three_agents_at_once() {
     drives_a_mission("single_branch", "3");
 }

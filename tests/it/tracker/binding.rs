@@ -69,7 +69,7 @@ fn without_identity(config: &str) -> String {
 }
 
 #[test]
-fn a_bind_sends_exactly_the_five_fields_of_the_identity() {
+fn fr_009_a_bind_sends_exactly_the_five_fields_of_the_identity() {
     let (sandbox, server) = machine();
     candidates(&server);
     confirms(&server);

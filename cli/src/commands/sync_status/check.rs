@@ -6,6 +6,7 @@ use crate::daemon::orphans;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
 use kitty_config::env;
+use kitty_runtime::legacy_files;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -127,14 +128,11 @@ fn record(record: &OwnerRecord) -> Map<String, Value> {
     shown
 }
 
-/// Names the queues of the Python CLI that lie in the state root.
+/// Names the queues of earlier releases that hold what `upgrade` has not seen, by file names alone.
 pub(in crate::commands) fn legacy_queues(invocation: &Invocation) -> Vec<String> {
-    let map = &invocation.map;
-    [map.legacy_queue(), map.legacy_queues()]
-        .into_iter()
-        .filter(|path| path.exists())
-        .map(|path| path.display().to_string())
-        .collect()
+    let waiting = legacy_files::waiting(&*invocation.filesystem, &invocation.map);
+    let files = waiting.unwrap_or_default().into_iter();
+    files.map(|file| file.path.display().to_string()).collect()
 }
 
 fn print(invocation: &Invocation, boundary: &Boundary, orphans: usize) {
@@ -174,7 +172,7 @@ fn print(invocation: &Invocation, boundary: &Boundary, orphans: usize) {
     }
     for path in legacy_queues(invocation) {
         printer.line(format!(
-            "Legacy queue: {path} (left for `spec-kitty upgrade`)"
+            "Legacy queue: {path} (waiting for `spec-kitty upgrade`)"
         ));
     }
     let remediations = remediations(boundary, orphans);

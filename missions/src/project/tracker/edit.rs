@@ -172,6 +172,7 @@ fn comment_of(line: &str) -> Option<&str> {
 fn render(indent: &str, key: &str, value: &Value, newline: &str) -> Option<Vec<String>> {
     match value {
         Value::String(text) => Some(vec![format!("{indent}{key}: {}{newline}", scalar(text))]),
+        Value::Number(number) => Some(vec![format!("{indent}{key}: {number}{newline}")]),
         Value::Mapping(mapping) => {
             let mut lines = vec![format!("{indent}{key}:{newline}")];
             for (key, value) in mapping {
