@@ -32,7 +32,9 @@ async fn live() -> HttpResponse {
 
 fn described(status: &str) -> Value {
     let packages = Gate::vendored().provenance().packages();
-    let events = packages.filter(|package| package.name == EVENTS_PACKAGE).last();
+    let events = packages
+        .filter(|package| package.name == EVENTS_PACKAGE)
+        .last();
     json!({
         "status": status,
         "service": SERVICE,

@@ -123,7 +123,7 @@ impl Tracker for Outbox {
         let known = known.map(|it| it.state);
         let waiting = self.waiting()?;
         let of_issue = |it: &&Waiting| it.repo == issue.repo && it.issue == issue.number;
-        let later = waiting
+        let mut later = waiting
             .iter()
             .filter(of_issue)
             .filter_map(|it| match it.action {
@@ -131,7 +131,7 @@ impl Tracker for Outbox {
                 Verb::Close => Some(IssueState::Closed),
                 Verb::Reopen => Some(IssueState::Open),
             });
-        later.last().or(known).ok_or_else(|| {
+        later.next_back().or(known).ok_or_else(|| {
             WorldError(format!(
                 "the state of {issue} is not in the file of the issues; add it"
             ))

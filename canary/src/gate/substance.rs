@@ -46,7 +46,7 @@ fn counts(line: &str, immaterial: &[String]) -> bool {
     let has_letters = line.chars().any(char::is_alphanumeric);
     let tells = LOGGING.iter().any(|it| line.contains(it));
     let named = immaterial.iter().any(|it| line.contains(it.as_str()));
-    has_letters && !comment.iter().any(|it| word(&it)) && !tells && !named
+    has_letters && !comment.iter().any(word) && !tells && !named
 }
 
 #[cfg(test)]

@@ -65,7 +65,9 @@ pub(super) async fn receive(
     let results = results(answers, recorded);
     let refused: Vec<NewFailure> = results.iter().filter_map(EventResult::failure).collect();
     let store = &state.store;
-    store.record_failures(&team.id, state.now(), &refused).await?;
+    store
+        .record_failures(&team.id, state.now(), &refused)
+        .await?;
     Ok(HttpResponse::Ok().json(json!({"results": results})))
 }
 

@@ -95,7 +95,10 @@ pub(super) async fn snapshot(
     let through = match reading.query.one("through")? {
         None => i64::MAX,
         Some(text) => text.parse().ok().filter(|it| *it >= 0).ok_or_else(|| {
-            ApiError::invalid("invalid_cursor", "'through' is the last_sequence of a snapshot")
+            ApiError::invalid(
+                "invalid_cursor",
+                "'through' is the last_sequence of a snapshot",
+            )
         })?,
     };
     let (team, store) = (&reading.team.id, &state.store);

@@ -60,7 +60,10 @@ impl Store {
             .await?;
         let room = usize::try_from(MOST_ROWS - rows).unwrap_or(0);
         if room < failures.len() {
-            tracing::warn!(team_id, "the team has too many failed rows; some are not kept");
+            tracing::warn!(
+                team_id,
+                "the team has too many failed rows; some are not kept"
+            );
         }
         for failure in failures.iter().take(room) {
             sqlx::query(
@@ -83,10 +86,11 @@ impl Store {
 
     /// Counts the rows of a class over all teams, for the health endpoint.
     pub(crate) async fn count_failures(&self, class: &str) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM failures WHERE failure_class = $1")
-            .bind(class)
-            .fetch_one(self.read())
-            .await?;
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM failures WHERE failure_class = $1")
+                .bind(class)
+                .fetch_one(self.read())
+                .await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -173,7 +177,11 @@ impl Store {
 /// Digests rows of a number and a text, one at a time: memory stays small however many there are.
 async fn digest(
     mut rows: Pin<
-        Box<dyn futures_core::Stream<Item = Result<sqlx::sqlite::SqliteRow, sqlx::Error>> + Send + '_>,
+        Box<
+            dyn futures_core::Stream<Item = Result<sqlx::sqlite::SqliteRow, sqlx::Error>>
+                + Send
+                + '_,
+        >,
     >,
 ) -> Result<Digested, StoreError> {
     let mut hash = Sha256::new();

@@ -31,16 +31,31 @@ async fn beside(house: &House) -> SqliteConnection {
 #[actix_web::test]
 async fn health_tells_the_packages_and_readiness_counts_by_class() {
     let house = House::start().await;
-    let live = house.send("GET", "/health/", &[], Vec::new()).await.expect(200);
+    let live = house
+        .send("GET", "/health/", &[], Vec::new())
+        .await
+        .expect(200);
     assert_eq!(live["status"], "ok");
     assert!(text(&live["spec_kitty_events"]).contains('.'), "{live}");
-    for key in ["service", "version", "git_sha", "build_timestamp", "environment"] {
+    for key in [
+        "service",
+        "version",
+        "git_sha",
+        "build_timestamp",
+        "environment",
+    ] {
         assert!(live.get(key).is_some(), "{key}: {live}");
     }
     let (status, document) = ready(&house).await;
     assert_eq!((status, &document["status"]), (200, &json!("ready")));
     let dependencies = document["dependencies"].as_object().unwrap();
-    for name in ["postgres", "redis", "channel_layer", "celery_broker", "drain_queue"] {
+    for name in [
+        "postgres",
+        "redis",
+        "channel_layer",
+        "celery_broker",
+        "drain_queue",
+    ] {
         assert_eq!(dependencies[name]["status"], "ok", "{name}");
     }
     let drain = &dependencies["drain_queue"];
@@ -48,11 +63,16 @@ async fn health_tells_the_packages_and_readiness_counts_by_class() {
     assert_eq!(drain["business_rule_rejected_count"], 0);
 
     let token = house.token(OWNER).await;
-    house.deliver(&token, &[wire(1), divergent(1), wire(2), divergent(2)]).await;
+    house
+        .deliver(&token, &[wire(1), divergent(1), wire(2), divergent(2)])
+        .await;
     // The same refusal is one row, however often the client asks.
     house.deliver(&token, &[divergent(1)]).await;
     let (status, document) = ready(&house).await;
-    assert_eq!(status, 200, "what a rule refused does not make the server unwell");
+    assert_eq!(
+        status, 200,
+        "what a rule refused does not make the server unwell"
+    );
     let drain = &document["dependencies"]["drain_queue"];
     assert_eq!(drain["business_rule_rejected_count"], 2);
 
@@ -99,12 +119,24 @@ async fn historical_rows_are_listed_in_pages_and_nobody_can_change_them() {
     assert_eq!(row["failure_class"], "business_rule");
     assert_eq!(row["category"], "divergent_duplicate");
 
-    let first = house.get(&format!("{FAILURES}?limit=2"), &token).await.expect(200);
-    assert_eq!((first["rows"].as_array().unwrap().len(), &first["has_more"]), (2, &json!(true)));
+    let first = house
+        .get(&format!("{FAILURES}?limit=2"), &token)
+        .await
+        .expect(200);
+    assert_eq!(
+        (first["rows"].as_array().unwrap().len(), &first["has_more"]),
+        (2, &json!(true))
+    );
     let rest = format!("{FAILURES}?limit=2&after={}", first["next_after"]);
     let rest = house.get(&rest, &token).await.expect(200);
-    assert_eq!((&rest["rows"][0], &rest["has_more"]), (&before["rows"][2], &json!(false)));
-    assert_eq!(rest["digest"], before["digest"], "the digest is over all rows");
+    assert_eq!(
+        (&rest["rows"][0], &rest["has_more"]),
+        (&before["rows"][2], &json!(false))
+    );
+    assert_eq!(
+        rest["digest"], before["digest"],
+        "the digest is over all rows"
+    );
 
     let mut other = beside(&house).await;
     for change in [
@@ -129,8 +161,15 @@ async fn a_snapshot_shows_every_change_and_proves_that_the_past_stayed() {
     let token = house.token(OWNER).await;
     house.deliver(&token, &[wire(1), wire(2)]).await;
     let before = house.get(SNAPSHOT, &token).await.expect(200);
-    assert_eq!((&before["events"], &before["foreign_events"]), (&json!(2), &json!(0)));
-    assert_eq!(house.get(SNAPSHOT, &token).await.expect(200), before, "reading changes nothing");
+    assert_eq!(
+        (&before["events"], &before["foreign_events"]),
+        (&json!(2), &json!(0))
+    );
+    assert_eq!(
+        house.get(SNAPSHOT, &token).await.expect(200),
+        before,
+        "reading changes nothing"
+    );
 
     house.deliver(&token, &[wire(3)]).await;
     let after = house.get(SNAPSHOT, &token).await.expect(200);
@@ -141,7 +180,8 @@ async fn a_snapshot_shows_every_change_and_proves_that_the_past_stayed() {
     assert_eq!(through["events_digest"], before["events_digest"]);
 
     let mut other = beside(&house).await;
-    let change = "UPDATE events SET envelope = replace(envelope, 'claude', 'nobody') WHERE sequence = 1";
+    let change =
+        "UPDATE events SET envelope = replace(envelope, 'claude', 'nobody') WHERE sequence = 1";
     sqlx::raw_sql(change).execute(&mut other).await.unwrap();
     let through = house.get(&past, &token).await.expect(200);
     assert_ne!(through["events_digest"], before["events_digest"]);
@@ -159,7 +199,10 @@ async fn nobody_inspects_another_team_nor_a_shared_one_as_a_mere_member() {
     let administration = house.server.administration();
     let ann = NewAccount::new("ann@example.com", "Ann").shared_team("crew", "The crew");
     administration.create_account(ann).await.unwrap();
-    let (owner, ann) = (house.token(OWNER).await, house.token("ann@example.com").await);
+    let (owner, ann) = (
+        house.token(OWNER).await,
+        house.token("ann@example.com").await,
+    );
     house.deliver(&owner, &[wire(1), divergent(1)]).await;
     let team = text(&house.get(SNAPSHOT, &owner).await.expect(200)["team_id"]);
     for path in [FAILURES, SNAPSHOT] {

@@ -603,7 +603,7 @@ fn a_preflight_of_yesterday_is_taken_again_before_a_run() {
     gate.step(&activated(1_001 + PREFLIGHT_LASTS, None));
     gate.step(&Input::Answered(closed()));
     gate.step(&Input::Answered(preflight(|it| {
-        it.rows.digest = "x".into()
+        it.rows.digest = "x".into();
     })));
     let Standing::Stopped { report, .. } = gate.standing() else {
         panic!("{}", gate.standing());
@@ -628,9 +628,12 @@ fn it_can_go_back_but_never_ahead() {
     assert_eq!(effects, [Effect::Ask(Question::Preflight)]);
 }
 
+/// What is left out, and the field that is then missed.
+type Gap = (fn(&mut Preflight), &'static str);
+
 #[test]
 fn a_comment_that_lacks_a_field_stops_the_gate() {
-    let gaps: [(fn(&mut Preflight), &str); 3] = [
+    let gaps: [Gap; 3] = [
         (|it| it.service_commit = String::new(), "SaaS commit"),
         (|it| it.service_commit = "unknown".into(), "SaaS commit"),
         (|it| it.service_version = "<IMAGE>".into(), "SaaS version"),
