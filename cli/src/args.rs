@@ -4,6 +4,7 @@ use crate::commands;
 use crate::commands::agent_status::AgentStatusCommand;
 use crate::commands::agent_tasks::TasksCommand;
 use crate::commands::auth::AuthCommand;
+use crate::commands::canary::CanaryCommand;
 use crate::commands::config::{ConfigCommand, ServerArgs};
 use crate::commands::daemon_doctor::DaemonDoctorArgs;
 use crate::commands::demo::{BurstArgs, DemoArgs};
@@ -63,6 +64,9 @@ pub enum Command {
     /// Logs in and out, and shows who is logged in
     #[command(subcommand)]
     Auth(AuthCommand),
+    /// Runs the identity-boundary canary and checks its evidence
+    #[command(subcommand)]
+    Canary(CanaryCommand),
     /// Reads and writes settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -221,6 +225,8 @@ impl Command {
             Self::Sync(SyncCommand::OptIn(args) | SyncCommand::OptOut(args)) => args.json,
             Self::Sync(SyncCommand::Doctor(args)) => args.json,
             Self::Sync(SyncCommand::Reconcile(args)) => args.json,
+            Self::Canary(CanaryCommand::Run(args)) => args.json,
+            Self::Canary(CanaryCommand::Verify(args)) => args.json,
             Self::Config(ConfigCommand::List { json }) => *json,
             Self::Hosted(HostedCommand::Tracker(command)) => command.wants_json(),
             Self::Hosted(HostedCommand::IssueSearch(args)) => args.json,
@@ -252,6 +258,7 @@ impl Command {
             Self::Accept(args) => commands::mission_accept::run(invocation, args),
             Self::Merge(args) => commands::mission_merge::run(invocation, args),
             Self::Auth(command) => commands::auth::run(invocation, command),
+            Self::Canary(command) => commands::canary::run(invocation, command),
             Self::Config(command) => commands::config::run(invocation, command),
             Self::Demo(args) => commands::demo::run(invocation, args),
             Self::Doctor(DoctorCommand::StateRoots(args))

@@ -4,6 +4,7 @@ pub mod agent_status;
 pub mod agent_tasks;
 pub mod auth;
 pub mod auth_doctor;
+pub mod canary;
 pub mod config;
 pub mod daemon_doctor;
 pub mod demo;

@@ -39,6 +39,7 @@ use commands::orchestrator_api;
 use exit::Exit;
 use failure::Failure;
 use invocation::Invocation;
+use kitty_canary::result::schema_page;
 use kitty_config::policy::HostedSync;
 use kitty_config::{Environment, env};
 use printer::Printer;
@@ -130,5 +131,6 @@ pub fn generated_pages() -> Vec<(&'static str, String)> {
             "orchestrator-cutover.md",
             commands::orchestrator_api::cutover_page(),
         ),
+        ("canary-result.schema.json", schema_page()),
     ]
 }

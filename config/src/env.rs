@@ -69,6 +69,8 @@ variables! {
         "Names the home directory that the default state root lies in (POSIX).";
     XDG_CONFIG_HOME = "XDG_CONFIG_HOME", "`$HOME/.config`",
         "Names the directory that `sync daemon install` writes the service into (Linux); used when it is absolute.";
+    PATH = "PATH", "`/usr/local/bin:/usr/bin:/bin`",
+        "Says where the machines of the canary find programs such as `git`.";
     LOGNAME = "LOGNAME", "`USER`",
         "Names the user in the emitter's identity (`node_id`), as in the Python CLI.";
     USER = "USER", "`LNAME`",

@@ -4,6 +4,7 @@
 //! else the Private Teamspace, else the first. A team the caller does not belong to is not found.
 
 mod events;
+mod inspection;
 mod missions;
 mod overviews;
 
@@ -24,6 +25,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(routing::get("/api/v1/projects", overviews::projects))
         .service(routing::get("/api/v1/summary", overviews::summary))
         .service(routing::get("/api/v1/missions", missions::list))
+        .service(routing::get("/api/v1/admin/failures", inspection::failures))
+        .service(routing::get("/api/v1/admin/snapshot", inspection::snapshot))
         .service(routing::get("/api/v1/events", events::list))
         .service(routing::get("/api/v1/events/{event_id}", events::one));
 }

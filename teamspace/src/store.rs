@@ -13,6 +13,7 @@ mod bodies;
 mod codes;
 mod devices;
 mod events;
+pub(crate) mod failures;
 mod reading;
 mod sessions;
 mod tallies;

@@ -17,6 +17,8 @@ mod crew;
 mod house;
 #[path = "server/ingress.rs"]
 mod ingress;
+#[path = "server/inspection.rs"]
+mod inspection;
 #[path = "server/login.rs"]
 mod login;
 #[path = "server/malformed.rs"]

@@ -11,6 +11,7 @@ mod architecture;
 mod auth;
 mod bodies;
 mod boundary;
+mod canary;
 mod capture;
 mod conformance;
 mod consent;

@@ -3,6 +3,7 @@
 //! Each interpreter is named by a variable, or lies where `.ci/run peers` puts it. Where one is
 //! missing a test says so and proves nothing; in continuous integration that is a failure.
 
+mod canary;
 mod clock;
 mod dossiers;
 mod envelopes;

@@ -5,6 +5,7 @@ use super::arrival::Arrival;
 use super::event::{Judged, Rejection};
 use crate::errors::ApiError;
 use crate::state::State;
+use crate::store::failures::NewFailure;
 use crate::store::{NewEvent, Recorded};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -20,6 +21,18 @@ struct EventResult {
     error_message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_category: Option<&'static str>,
+}
+
+impl EventResult {
+    /// Returns the row that is kept of an event that was refused for good; `None` when it was not, or
+    /// has no id to keep it under.
+    fn failure(&self) -> Option<NewFailure> {
+        Some(NewFailure {
+            event_id: self.event_id.clone()?,
+            category: self.error_category?,
+            message: self.error_message.clone()?,
+        })
+    }
 }
 
 /// Receives a batch; answers after everything it calls stored is stored.
@@ -49,7 +62,13 @@ pub(super) async fn receive(
         stored,
         "a batch was received"
     );
-    Ok(HttpResponse::Ok().json(json!({"results": results(answers, recorded)})))
+    let results = results(answers, recorded);
+    let refused: Vec<NewFailure> = results.iter().filter_map(EventResult::failure).collect();
+    let store = &state.store;
+    store
+        .record_failures(&team.id, state.now(), &refused)
+        .await?;
+    Ok(HttpResponse::Ok().json(json!({"results": results})))
 }
 
 /// Answers as [`receive`] would, and stores nothing; the Python CLI asks before it imports history.

@@ -6,6 +6,7 @@ use super::ticket::Peer;
 use crate::errors::ApiError;
 use crate::ingress::{Judge, Judged, Rejection};
 use crate::state::State;
+use crate::store::failures::NewFailure;
 use crate::store::{Recorded, StoreError};
 use actix_web::web::{self, Data};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Session};
@@ -150,7 +151,7 @@ impl Conversation {
         let id = event_id.as_deref();
         let event = match verdict {
             Ok(event) => event,
-            Err(rejection) => return Ok(frame::rejection(id, &rejection)),
+            Err(rejection) => return self.refuse(id, rejection).await,
         };
         let (team_id, account_id) = (&self.peer.team.id, &self.peer.account_id);
         let recorded = state
@@ -160,9 +161,25 @@ impl Conversation {
         Ok(match recorded.first() {
             Some(Recorded::Stored) => frame::acknowledgement(id, "accepted"),
             Some(Recorded::Duplicate) => frame::acknowledgement(id, "duplicate"),
-            Some(Recorded::Divergent) => frame::rejection(id, &Rejection::divergent()),
+            Some(Recorded::Divergent) => return self.refuse(id, Rejection::divergent()).await,
             None => return Err(ApiError::internal().into()),
         })
+    }
+
+    /// Writes a refusal down and returns its answer.
+    async fn refuse(&self, id: Option<&str>, rejection: Rejection) -> Result<Value, End> {
+        let answer = frame::rejection(id, &rejection);
+        let failure = id.map(|id| NewFailure {
+            event_id: id.to_owned(),
+            category: rejection.category,
+            message: rejection.message,
+        });
+        let failures: Vec<NewFailure> = failure.into_iter().collect();
+        let (store, now) = (&self.state.store, self.state.now());
+        store
+            .record_failures(&self.peer.team.id, now, &failures)
+            .await?;
+        Ok(answer)
     }
 
     async fn ping(&mut self) -> Result<(), End> {

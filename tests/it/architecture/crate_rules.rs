@@ -14,6 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("actors", &["config", "contract", "runtime", "missions"]),
     ("migration", &["config", "contract", "runtime", "missions"]),
     ("teamspace", &["config", "contract"]),
+    ("canary", &["config", "contract", "runtime"]),
     (
         "cli",
         &[
@@ -24,6 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "actors",
             "migration",
             "teamspace",
+            "canary",
         ],
     ),
 ];
@@ -54,6 +56,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("serde_yaml_ng", &["missions/src"]),
     ("kitty_migration", &["cli/src/commands/upgrade"]),
     ("crc32c", &["runtime/src"]),
+    ("schemars", &["canary/src"]),
 ];
 
 /// Crates whose errors or macros would bypass the rules of style.
