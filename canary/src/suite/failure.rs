@@ -30,15 +30,15 @@ macro_rules! modes {
 
 modes! {
     NotMaterialized = "not_materialized", "The Teamspace does not show the mission with its work packages in their lanes in time.";
-    EventsDiffer = "events_differ", "The Teamspace does not hold every captured event exactly once.";
+    EventsDiffer = "events_differ", "The Teamspace does not hold every captured event exactly once, or a machine lost one.";
     RowsFailed = "rows_failed", "The Teamspace refused events for good.";
     ReadinessDegraded = "readiness_degraded", "The Teamspace was not ready before or after.";
     PulseMissed = "pulse_missed", "An event that was delivered was not told of while it happened.";
-    PulseDiffers = "pulse_differs", "What was told of while it happened is not what the reading API lists, in its order and once each.";
-    OrderBroken = "order_broken", "Events of one project are in another order than they were captured in.";
-    OfflineNotTold = "offline_not_told", "A delivery without a way to the Teamspace was called a success, or work needed the way.";
+    PulseDiffers = "pulse_differs", "What was told of is not what the reading API lists, in its order and once each.";
+    OrderBroken = "order_broken", "Events of one machine are in another order than they were captured in.";
+    OfflineNotTold = "offline_not_told", "A delivery without a way to the Teamspace was called a success, or arrived.";
     BoardDiffers = "board_differs", "Two places show the same work package in different lanes.";
-    BuildIdShared = "build_id_shared", "Two checkouts captured events under one build id.";
+    BuildIdShared = "build_id_shared", "Two working trees captured events under one build id.";
     StepFailed = "step_failed", "A command that the case needs did not do what it should.";
 }
 

@@ -2,7 +2,7 @@
 //! in the order in which the reading API lists it, and each machine's in the order of its captures.
 
 use super::SuiteFailure;
-use super::stage::{Failing, Stage, ids, projects};
+use super::stage::{Failing, Stage, ids, projects, some};
 use crate::machine::Machine;
 use crate::mission::{Mission, initialise, opt_in};
 use crate::ports::{Live, Subscription};
@@ -92,10 +92,11 @@ fn turn(
         let Some(live) = watch.line.next(left.max(Duration::from_millis(1)))? else {
             let seconds = stage.suite.patience.as_secs();
             let details = format!(
-                "{} of {} delivered events of {} were not told of within {seconds}s: {missing:?}",
+                "{} of {} delivered events of {} were not told of within {seconds}s: {}",
                 missing.len(),
                 waiting.len(),
-                watched.mission.slug
+                watched.mission.slug,
+                some(&missing)
             );
             return Err(Failing::new(SuiteFailure::PulseMissed, details));
         };
@@ -141,9 +142,16 @@ fn in_order(watched: &Watched, heard: &[Live]) -> Result<(), Failing> {
     if heard == watched.captured {
         return Ok(());
     }
+    let other = watched
+        .captured
+        .iter()
+        .zip(&heard)
+        .find(|(it, id)| it != *id);
     let details = format!(
-        "{} captured {:?}, and {heard:?} was told of",
-        watched.mission.slug, watched.captured
+        "{} captured {} events and {} were told of; the first that differ are {other:?}",
+        watched.mission.slug,
+        watched.captured.len(),
+        heard.len()
     );
     Err(Failing::new(SuiteFailure::OrderBroken, details))
 }

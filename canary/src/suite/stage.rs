@@ -220,11 +220,26 @@ impl<'a> Stage<'a> {
             return Ok(stored);
         }
         let details = format!(
-            "captured {}, stored {}; not stored: {lost:?}; stored and never captured: {surplus:?}",
+            "captured {}, stored {}; not stored: {}; stored and never captured: {}",
             captured.len(),
-            stored.len()
+            stored.len(),
+            some(lost),
+            some(surplus)
         );
         Err(Failing::new(SuiteFailure::EventsDiffer, details))
+    }
+}
+
+/// How many ids a message names.
+const NAMED: usize = 3;
+
+/// Names some of many ids.
+pub(super) fn some<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> String {
+    let all: Vec<T> = ids.into_iter().collect();
+    let named: Vec<&str> = all.iter().take(NAMED).map(AsRef::as_ref).collect();
+    match all.len().checked_sub(NAMED) {
+        None | Some(0) => format!("[{}]", named.join(", ")),
+        Some(more) => format!("[{} and {more} more]", named.join(", ")),
     }
 }
 
@@ -254,4 +269,16 @@ pub(super) fn projects(events: &[Value]) -> BTreeSet<String> {
 )]
 fn pause() {
     thread::sleep(LOOK_AGAIN);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_some_of_many_ids() {
+        assert_eq!(some([] as [&str; 0]), "[]");
+        assert_eq!(some(["a", "b", "c"]), "[a, b, c]");
+        assert_eq!(some(["a", "b", "c", "d", "e"]), "[a, b, c and 2 more]");
+    }
 }

@@ -2,7 +2,7 @@
 //! hand each other their commits through git, and end with one board, which the Teamspace shows as well.
 
 use super::SuiteFailure;
-use super::stage::{Failing, Stage, ids, lanes, projects};
+use super::stage::{Failing, Stage, ids, lanes, projects, some};
 use crate::machine::{Bench, CALL_LIMIT, EventSync, Machine, run as run_program};
 use crate::mission::{Mission, initialise, opt_in};
 use crate::scene::text;
@@ -148,7 +148,7 @@ impl Side {
         let mut new = stage.waiting(&self.machine)?;
         new.retain(|it| !before.contains(text(it, "event_id")));
         if new.is_empty() {
-            let details = format!("nothing was captured on {} ", self.name);
+            let details = format!("nothing was captured on {}", self.name);
             return Err(Failing::new(SuiteFailure::EventsDiffer, details));
         }
         captured.ids.extend(ids(&new));
@@ -171,7 +171,8 @@ fn require_offline(stage: &Stage<'_>, side: &Side) -> Result<(), Failing> {
     let still = ids(&stage.waiting(&side.machine)?);
     let lost: Vec<&String> = waiting.difference(&still).collect();
     if !lost.is_empty() {
-        let details = format!("{} lost {lost:?} while it was offline", side.name);
+        let lost = some(lost);
+        let details = format!("{} lost {lost} while it was offline", side.name);
         return Err(Failing::new(SuiteFailure::EventsDiffer, details));
     }
     let stored = ids(&stage.teamspace().events()?);

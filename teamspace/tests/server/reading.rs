@@ -131,6 +131,12 @@ async fn a_mission_is_shown_with_its_work_packages_where_they_moved_last() {
     let token = house.token(OWNER).await;
     let moved = |number: usize, package: &str, lane: &str, at: &str| {
         let mut moved = event(number);
+        let from = match lane {
+            "in_progress" => "claimed",
+            "blocked" => "in_progress",
+            _ => "planned",
+        };
+        moved["payload"]["from_lane"] = json!(from);
         moved["payload"]["wp_id"] = json!(package);
         moved["payload"]["to_lane"] = json!(lane);
         moved["timestamp"] = json!(at);
@@ -144,7 +150,7 @@ async fn a_mission_is_shown_with_its_work_packages_where_they_moved_last() {
     let events = [
         mission(1, PROJECT),
         moved(2, "WP02", "claimed", "2026-11-20T20:00:00+00:00"),
-        moved(3, "WP01", "for_review", "2026-11-20T22:00:00+00:00"),
+        moved(3, "WP01", "blocked", "2026-11-20T22:00:00+00:00"),
         elsewhere,
         another,
         moved(4, "WP01", "in_progress", "2026-11-20T21:00:00+00:00"),
@@ -165,8 +171,8 @@ async fn a_mission_is_shown_with_its_work_packages_where_they_moved_last() {
             .map(|it| (&it["wp_id"], &it["lane"]))
             .collect();
         let (first, second) = (json!("WP01"), json!("WP02"));
-        let (review, claimed) = (json!("for_review"), json!("claimed"));
-        assert_eq!(lanes, [(&first, &review), (&second, &claimed)], "{shown}");
+        let (blocked, claimed) = (json!("blocked"), json!("claimed"));
+        assert_eq!(lanes, [(&first, &blocked), (&second, &claimed)], "{shown}");
     }
     let elsewhere = format!("{path}?project=00000000-0000-4000-8000-000000000001");
     for unknown in ["/api/v1/missions/third", &elsewhere] {
