@@ -111,25 +111,28 @@ pub(super) fn suite(invocation: &Invocation, args: &SuiteArgs) -> Result<Exit, F
     if let Some(path) = &args.log {
         write(invocation, path, &log)?;
     }
-    let exit = if result.outcome == Outcome::Pass {
-        Exit::Success
-    } else {
-        Exit::Failed
+    let document = SuiteDocument {
+        outcome: result.outcome,
+        exit_code: exit_of(&result).code(),
+        timestamp: &timestamp,
+        cli_path: &program.display().to_string(),
+        saas_url: &url,
+        duration_ms: result.duration_ms,
+        cases: &result.cases,
     };
     if args.json {
-        invocation.printer.json().finish(&SuiteDocument {
-            outcome: result.outcome,
-            exit_code: exit.code(),
-            timestamp: &timestamp,
-            cli_path: &program.display().to_string(),
-            saas_url: &url,
-            duration_ms: result.duration_ms,
-            cases: &result.cases,
-        });
+        invocation.printer.json().finish(&document);
     } else {
         print_outcome(invocation, &result);
     }
-    Ok(exit)
+    Ok(exit_of(&result))
+}
+
+const fn exit_of(result: &SuiteResult) -> Exit {
+    match result.outcome {
+        Outcome::Pass => Exit::Success,
+        Outcome::Fail => Exit::Failed,
+    }
 }
 
 /// Starts a Teamspace, or logs in at the one that is named.
