@@ -18,6 +18,9 @@ struct Watched {
     captured: Vec<String>,
 }
 
+/// A piece of work on a watched machine.
+type Step = fn(&Watched) -> Result<(), Failing>;
+
 /// What the subscriber has heard of the watched machines, in order.
 struct Watch {
     line: Box<dyn Subscription>,
@@ -35,7 +38,7 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<(), Failing> {
         begin(stage, "first", &mut ours)?,
         begin(stage, "second", &mut ours)?,
     ];
-    let steps: [fn(&Watched) -> Result<(), Failing>; 3] = [
+    let steps: [Step; 3] = [
         |_| Ok(()),
         |it| Ok(it.mission.move_to(&it.machine, "claimed", &[]).map(drop)?),
         |it| Ok(it.mission.finish(&it.machine)?),
