@@ -1,12 +1,13 @@
 //! The WebSocket to the Teamspace: fresh events go over it one by one, each acknowledged (reference 8).
 //!
 //! `core` decides and touches nothing; `frame` reads and writes what is said; `ticket` says where a
-//! line may go; `dial` opens it. This file is the shell: one task that holds the line, and [`Line`],
+//! line may go; `dial` opens it; `live` is the line of somebody who watches. This file is the shell: one task that holds the line, and [`Line`],
 //! through which drains use it. No drain waits for a line that is not open: then batches are sent.
 
 pub mod core;
 pub mod dial;
 pub mod frame;
+pub mod live;
 pub mod ticket;
 
 use self::core::{Effect, Input, LineCore, NotOpen, Status, Told};

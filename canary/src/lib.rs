@@ -11,6 +11,7 @@
 pub mod artifacts;
 pub mod gate;
 pub mod legacy_queues;
+mod login;
 pub mod machine;
 pub mod mission;
 pub mod ports;
@@ -20,3 +21,4 @@ pub mod result;
 mod scenarios;
 mod scene;
 mod status_check;
+pub mod suite;

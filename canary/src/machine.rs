@@ -9,11 +9,13 @@ pub use log::Log;
 
 pub(crate) use call::run;
 
+use crate::ports::Uplink;
 use call::Talk;
 use kitty_config::{Environment, FileMap, RuntimeRoot, env};
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::fs::SharedFilesystem;
 use kitty_runtime::process::{Listed, ProcessSignal, of_this_user};
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +23,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// How long one command of the binary under test may take.
-const CALL_LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(180);
 /// How long a process that was left behind may take to end in order.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
@@ -46,6 +48,10 @@ pub struct Machine {
     bench: Bench,
     base: PathBuf,
     map: FileMap,
+    /// Where commands are called: the checkout, or another working tree of it.
+    place: RefCell<PathBuf>,
+    /// How the server is reached; as the bench says without one.
+    uplink: Option<Box<dyn Uplink>>,
 }
 
 /// Whether captured events leave at once.
@@ -57,6 +63,9 @@ pub enum EventSync {
     Delivering,
 }
 
+/// The repository of a machine.
+const CHECKOUT: &str = "checkout";
+
 const GIT_CONFIG: &str = "[user]\n\tname = Canary\n\temail = canary@example.invalid\n[commit]\n\
     \tgpgsign = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
 
@@ -66,6 +75,29 @@ impl Machine {
     /// # Errors
     /// [`CallError`].
     pub fn new(bench: &Bench, base: &Path, remote: &str) -> Result<Self, CallError> {
+        let machine = Self::bare(bench, base)?;
+        crashsafe::create_dir_all(&*bench.filesystem, &machine.checkout())
+            .map_err(|error| unprepared(&machine.checkout(), &error))?;
+        machine.git(&["init", "--quiet", "--initial-branch=main"])?;
+        machine.git(&["commit", "--quiet", "--allow-empty", "-m", "Begin"])?;
+        machine.git(&["remote", "add", "origin", remote])?;
+        machine.git(&["checkout", "--quiet", "-b", "work"])?;
+        Ok(machine)
+    }
+
+    /// Makes the directories and a clone of a repository.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn cloned(bench: &Bench, base: &Path, origin: &str) -> Result<Self, CallError> {
+        let machine = Self::bare(bench, base)?;
+        let words = ["clone", "--quiet", origin, "checkout"];
+        machine.git_in(base, &words)?;
+        Ok(machine)
+    }
+
+    /// Makes the directories of a machine without a repository.
+    fn bare(bench: &Bench, base: &Path) -> Result<Self, CallError> {
         let state = base.join("state");
         let environment = Environment::default().with(env::SPEC_KITTY_HOME, &state);
         let root = RuntimeRoot::of_process(&environment)
@@ -74,25 +106,45 @@ impl Machine {
             bench: bench.clone(),
             base: base.to_owned(),
             map: FileMap::new(&root),
+            place: RefCell::new(base.join(CHECKOUT)),
+            uplink: None,
         };
-        for directory in [base.join("home"), state, machine.checkout()] {
-            crashsafe::create_dir_all(&*bench.filesystem, &directory).map_err(|error| {
-                CallError::Preparation(format!("{}: {error}", directory.display()))
-            })?;
+        for directory in [base.join("home"), state] {
+            crashsafe::create_dir_all(&*bench.filesystem, &directory)
+                .map_err(|error| unprepared(&directory, &error))?;
         }
         machine.write(&base.join("gitconfig"), GIT_CONFIG.as_bytes())?;
-        machine.git(&["init", "--quiet", "--initial-branch=main"])?;
-        machine.git(&["commit", "--quiet", "--allow-empty", "-m", "Begin"])?;
-        machine.git(&["remote", "add", "origin", remote])?;
-        machine.git(&["checkout", "--quiet", "-b", "work"])?;
         machine.event_sync(EventSync::Withheld)?;
         Ok(machine)
+    }
+
+    /// Reaches the server another way from now on.
+    #[must_use]
+    pub fn with_uplink(mut self, uplink: Box<dyn Uplink>) -> Self {
+        self.uplink = Some(uplink);
+        self
+    }
+
+    /// Takes the machine's way to the server away, or gives it back.
+    ///
+    /// # Panics
+    /// The machine has no uplink of its own.
+    pub fn set_online(&self, online: bool) {
+        let uplink = self.uplink.as_deref();
+        uplink
+            .expect("a machine that goes offline has an uplink")
+            .set_open(online);
+    }
+
+    /// Calls the commands that follow in another working tree of the repository.
+    pub fn go_to(&self, directory: &Path) {
+        self.place.replace(directory.to_owned());
     }
 
     /// The repository.
     #[must_use]
     pub fn checkout(&self) -> PathBuf {
-        self.base.join("checkout")
+        self.base.join(CHECKOUT)
     }
 
     /// The files below the state root.
@@ -148,15 +200,20 @@ impl Machine {
         .map_err(|error| CallError::Preparation(format!("{}: {error}", path.display())))
     }
 
+    fn url(&self) -> &str {
+        let uplink = self.uplink.as_deref();
+        uplink.map_or(&self.bench.url, |uplink| uplink.url())
+    }
+
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
-            .current_dir(self.checkout())
+            .current_dir(&*self.place.borrow())
             .env_clear()
             .env("PATH", &self.bench.search_path)
             .env(env::HOME.name, self.base.join("home"))
             .env(env::SPEC_KITTY_HOME.name, self.map.root())
-            .env(env::SPEC_KITTY_SAAS_URL.name, &self.bench.url)
+            .env(env::SPEC_KITTY_SAAS_URL.name, self.url())
             .env(env::SPEC_KITTY_ENABLE_SAAS_SYNC.name, "1")
             .env(env::SPEC_KITTY_NO_UPGRADE_CHECK.name, "1")
             .env(env::NO_COLOR.name, "1")
@@ -165,6 +222,9 @@ impl Machine {
             .env("COLUMNS", "200")
             .env("LANG", "C.UTF-8")
             .env("PYTHONUNBUFFERED", "1");
+        if let Some(uplink) = &self.uplink {
+            command.envs(uplink.environment());
+        }
         command
     }
 
@@ -252,6 +312,10 @@ impl Machine {
             }
         }
     }
+}
+
+fn unprepared(path: &Path, error: &dyn std::fmt::Display) -> CallError {
+    CallError::Preparation(format!("{}: {error}", path.display()))
 }
 
 impl Drop for Machine {

@@ -107,6 +107,16 @@ impl Mission {
         Ok(mission)
     }
 
+    /// Returns the same mission in the repository of another machine.
+    #[must_use]
+    pub fn at(&self, machine: &Machine) -> Self {
+        Self {
+            slug: self.slug.clone(),
+            id: self.id.clone(),
+            directory: machine.checkout().join("kitty-specs").join(&self.slug),
+        }
+    }
+
     fn about(&self, machine: &Machine, words: &[&str]) -> Result<Called, LifecycleError> {
         must(
             machine,

@@ -1,5 +1,6 @@
 //! A scenario at work: its machine, what it has seen, and the steps that several of them take.
 
+use crate::login::{LoginError, log_in};
 use crate::machine::{CallError, Called, EventSync, Machine};
 use crate::mission::{LifecycleError, Mission, initialise, opt_in};
 use crate::ports::{Teamspace, TeamspaceError, Watcher};
@@ -35,6 +36,16 @@ impl From<LifecycleError> for Failing {
         let mode = match &error {
             LifecycleError::Refused(called) => symptom(called).unwrap_or(FailureMode::HarnessError),
             LifecycleError::Call(_) => FailureMode::HarnessError,
+        };
+        Self::new(mode, error.to_string())
+    }
+}
+
+impl From<LoginError> for Failing {
+    fn from(error: LoginError) -> Self {
+        let mode = match &error {
+            LoginError::Refused(_) => FailureMode::AuthFailed,
+            LoginError::Call(_) => FailureMode::HarnessError,
         };
         Self::new(mode, error.to_string())
     }
@@ -100,30 +111,8 @@ impl Scene<'_> {
     /// Logs in by the device flow; the Teamspace's operator approves.
     pub(crate) fn log_in(&self) -> Result<(), Failing> {
         self.step("login");
-        let failed = |why: String| Failing::new(FailureMode::AuthFailed, why);
-        let mut login = self.machine.talk(&["auth", "login", "--headless"])?;
-        let mut approved = false;
-        while !approved {
-            let Some(line) = login.line()? else { break };
-            if let Some((_, code)) = line.split_once("Code:") {
-                let code = code.split_whitespace().next().unwrap_or_default();
-                self.teamspace
-                    .approve(code)
-                    .map_err(|error| failed(error.to_string()))?;
-                approved = true;
-            }
-        }
-        let called = login.finish();
-        self.machine.note(&called);
-        let called = called?;
-        match (approved, called.code) {
-            (true, Some(0)) => Ok(()),
-            (false, _) => Err(failed(format!(
-                "the login showed no code: {}",
-                called.told()
-            ))),
-            (true, _) => Err(failed(called.told())),
-        }
+        log_in(&self.machine, self.teamspace)?;
+        Ok(())
     }
 
     /// Looks at the boundary; any exit code will do, but the answer must be readable.

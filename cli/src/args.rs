@@ -227,6 +227,7 @@ impl Command {
             Self::Sync(SyncCommand::Reconcile(args)) => args.json,
             Self::Canary(CanaryCommand::Run(args)) => args.json,
             Self::Canary(CanaryCommand::Verify(args)) => args.json,
+            Self::Canary(CanaryCommand::Suite(args)) => args.json,
             Self::Config(ConfigCommand::List { json }) => *json,
             Self::Hosted(HostedCommand::Tracker(command)) => command.wants_json(),
             Self::Hosted(HostedCommand::IssueSearch(args)) => args.json,

@@ -29,6 +29,7 @@
 mod accounts;
 mod administration;
 mod approval;
+mod board;
 mod data_directory;
 mod dossier;
 mod email;

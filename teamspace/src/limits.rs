@@ -41,6 +41,8 @@ pub struct Limits {
     pub max_inline_tracker_items: Option<usize>,
     /// The most open WebSockets.
     pub max_websockets: usize,
+    /// How long a subscriber may take to show that it has read what it was sent.
+    pub subscriber_deadline: Duration,
     /// How often one address may fail to approve per minute.
     pub max_failed_approvals_per_minute: u32,
     /// The most open connections per worker.
@@ -70,6 +72,7 @@ impl Default for Limits {
             max_tracker_items: 1_000,
             max_inline_tracker_items: Some(200),
             max_websockets: 256,
+            subscriber_deadline: Duration::from_secs(20),
             max_failed_approvals_per_minute: 10,
             max_connections: 1_024,
             body_deadline: Duration::from_secs(30),

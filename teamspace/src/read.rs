@@ -25,6 +25,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(routing::get("/api/v1/projects", overviews::projects))
         .service(routing::get("/api/v1/summary", overviews::summary))
         .service(routing::get("/api/v1/missions", missions::list))
+        .service(routing::get(
+            "/api/v1/missions/{mission_slug}",
+            missions::one,
+        ))
         .service(routing::get("/api/v1/admin/failures", inspection::failures))
         .service(routing::get("/api/v1/admin/snapshot", inspection::snapshot))
         .service(routing::get("/api/v1/events", events::list))

@@ -9,6 +9,7 @@
 //! that another dialect is another migration and another connection type.
 
 mod accounts;
+mod arrivals;
 mod bodies;
 mod codes;
 mod devices;
@@ -20,6 +21,7 @@ mod tallies;
 pub(crate) mod tracker;
 
 pub(crate) use accounts::{AccountDraft, AccountRefusal, TeamDraft};
+pub(crate) use arrivals::Arrivals;
 pub(crate) use bodies::{BodyRow, Kept, NewBody};
 pub(crate) use codes::{AuthorizationCode, CodeExchange};
 pub(crate) use devices::{DeviceAnswer, DeviceDraft, DevicePoll, DeviceVerdict};
@@ -131,6 +133,7 @@ pub enum StoreOpenError {
 pub(crate) struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
+    arrivals: Arrivals,
 }
 
 /// A transaction that holds the write lock.
@@ -202,7 +205,11 @@ impl Store {
         let reading = options.pragma("query_only", "ON");
         let readers = pool().max_connections(READERS).connect_with(reading);
         let readers = readers.await.map_err(failed)?;
-        Ok(Self { writer, readers })
+        Ok(Self {
+            writer,
+            readers,
+            arrivals: Arrivals::default(),
+        })
     }
 
     async fn check(&self, path: &Path) -> Result<(), StoreOpenError> {
@@ -230,6 +237,11 @@ impl Store {
     /// Begins a transaction that may write; waits for its turn, at most the store deadline.
     pub(crate) async fn write(&self) -> Result<Writing, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Returns who tells that events were stored.
+    pub(crate) const fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// Returns the connections for reading.

@@ -3,11 +3,13 @@
 //! A client asks for a short-lived token (`POST /api/v1/ws-token`) and opens `GET /api/v1/ws` with
 //! it in the `Authorization` header. The server speaks first, with a snapshot. Then the client sends
 //! events and answers pings. An event passes the judge and the transaction of the batch ingress, so
-//! it does not matter over which way, or how often, it comes.
+//! it does not matter over which way, or how often, it comes. A client that subscribes is sent every event
+//! of its team as well, in the order in which they are stored.
 
 mod frame;
 mod session;
 mod snapshot;
+mod subscription;
 mod ticket;
 
 use crate::errors::ApiError;

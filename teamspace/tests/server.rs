@@ -29,6 +29,8 @@ mod operations;
 mod pages;
 #[path = "server/reading.rs"]
 mod reading;
+#[path = "server/subscription.rs"]
+mod subscription;
 #[path = "server/tokens.rs"]
 mod tokens;
 #[path = "server/tracker.rs"]

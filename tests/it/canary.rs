@@ -4,6 +4,7 @@
 mod broken;
 mod evidence;
 mod script;
+mod suite;
 
 use crate::support::process::{Run, program, run};
 use crate::support::sandbox::Sandbox;

@@ -335,7 +335,11 @@ impl LineCore {
                 format!("the server did not take a frame: {why}"),
                 None,
             ),
-            Frame::Refusal(_) | Frame::Snapshot | Frame::Other => Vec::new(),
+            Frame::Refusal(_)
+            | Frame::Snapshot
+            | Frame::Subscribed
+            | Frame::Event(_)
+            | Frame::Other => Vec::new(),
         }
     }
 

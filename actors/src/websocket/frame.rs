@@ -7,6 +7,15 @@ use kitty_contract::Violation;
 use kitty_runtime::outcome::DeliveryState;
 use serde_json::{Value, json};
 
+/// An event as a subscriber is sent it, after it was stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveEvent {
+    /// Its place in the server's order.
+    pub sequence: i64,
+    /// The envelope.
+    pub envelope: Value,
+}
+
 /// A frame of the server.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
@@ -23,6 +32,10 @@ pub enum Frame {
     },
     /// Something that was sent is refused, and it is not said what.
     Refusal(String),
+    /// A subscription has begun.
+    Subscribed,
+    /// An event that was stored, for a subscriber.
+    Event(LiveEvent),
     /// Anything else, which is for others.
     Other,
 }
@@ -56,6 +69,14 @@ impl Frame {
                     Self::Refusal(crate::delivery::answer::shorten(said))
                 }
             },
+            Some("subscribed") => Self::Subscribed,
+            Some("event") => match (value["sequence"].as_i64(), &value["event"]) {
+                (Some(sequence), envelope @ Value::Object(_)) => Self::Event(LiveEvent {
+                    sequence,
+                    envelope: envelope.clone(),
+                }),
+                _ => Self::Other,
+            },
             _ => Self::Other,
         }
     }
@@ -81,6 +102,16 @@ pub fn pong(timestamp: &Value, build_id: Option<&str>) -> Result<Gated<String>, 
     }
     let text = |json: Bytes| String::from_utf8_lossy(&json).into_owned();
     Ok(gated::request(&pong)?.reform(text))
+}
+
+/// Renders the wish to be sent every event after a place, or from now on.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn subscribe(after: Option<i64>) -> Result<Gated<String>, Violation> {
+    let text = |json: Bytes| String::from_utf8_lossy(&json).into_owned();
+    let wish = json!({"type": "subscribe", "after": after});
+    Ok(gated::request(&wish)?.reform(text))
 }
 
 #[cfg(test)]
@@ -144,6 +175,31 @@ mod tests {
         ] {
             assert_eq!(Frame::read(other), Frame::Other, "{other}");
         }
+    }
+
+    #[test]
+    fn a_live_event_has_a_place_and_an_envelope_and_is_no_answer() {
+        let text = r#"{"type":"event","sequence":7,"event":{"event_id":"a"}}"#;
+        let Frame::Event(event) = Frame::read(text) else {
+            panic!("an event");
+        };
+        assert_eq!(
+            (event.sequence, &event.envelope["event_id"]),
+            (7, &json!("a"))
+        );
+        for other in [
+            r#"{"type":"event","event":{"event_id":"a"}}"#,
+            r#"{"type":"event","sequence":7}"#,
+            r#"{"type":"event","sequence":7,"event":[]}"#,
+        ] {
+            assert_eq!(Frame::read(other), Frame::Other, "{other}");
+        }
+        assert_eq!(
+            Frame::read(r#"{"type":"subscribed","after":7}"#),
+            Frame::Subscribed
+        );
+        let wish: Value = serde_json::from_str(subscribe(Some(7)).unwrap().get()).unwrap();
+        assert_eq!(wish, json!({"type": "subscribe", "after": 7}));
     }
 
     #[test]

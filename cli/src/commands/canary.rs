@@ -1,10 +1,14 @@
 //! `canary`: the identity-boundary canary, its evidence, and the page about it.
 
 mod evidence;
+mod live;
 mod progress;
+mod suite;
 mod teamspace;
+mod uplink;
 
 pub use evidence::{ReportArgs, VerifyArgs};
+pub use suite::SuiteArgs;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,6 +31,8 @@ use teamspace::{Remote, Served};
 pub enum CanaryCommand {
     /// Runs the four scenarios against a Teamspace and writes the evidence
     Run(RunArgs),
+    /// Runs go-live, pulse and sync against a Teamspace
+    Suite(SuiteArgs),
     /// Checks that evidence is complete, follows, and was not changed since it was written
     Verify(VerifyArgs),
     /// Writes a page with the table of the runs, timings and failures
@@ -83,6 +89,7 @@ struct RunDocument<'a> {
 pub fn run(invocation: &Invocation, command: &CanaryCommand) -> Result<Exit, Failure> {
     match command {
         CanaryCommand::Run(args) => run_canary(invocation, args),
+        CanaryCommand::Suite(args) => suite::suite(invocation, args),
         CanaryCommand::Verify(args) => evidence::verify(invocation, args),
         CanaryCommand::Report(args) => evidence::report(invocation, args),
     }

@@ -1,9 +1,10 @@
 //! `/api/v1/missions`: what teams work on, as the MissionCreated events told it.
 
 use super::Reading;
+use crate::board::{Board, Placed, STATUS_CHANGED};
 use crate::errors::ApiError;
 use crate::state::State;
-use crate::store::{EventFilter, StoredEvent};
+use crate::store::{EventFilter, Store, StoreError, StoredEvent};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -76,4 +77,73 @@ pub(super) async fn list(
         "next_after": page.events.last().map_or(filter.after, |event| event.sequence),
         "has_more": page.has_more,
     })))
+}
+
+/// `GET /api/v1/missions/{mission_slug}?team=&project=`: one mission, with its work packages and the lanes
+/// in which they are.
+///
+/// The events of the mission's project are gone through for it, so its time grows with their number.
+pub(super) async fn one(
+    state: Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let reading = Reading::begin(&state, &request).await?;
+    let project = reading.project()?;
+    let slug = request.match_info().get("mission_slug").unwrap_or_default();
+    let (store, team_id) = (&state.store, &reading.team.id);
+    let mut found = None;
+    let created = (project.as_deref(), MISSION_CREATED);
+    each(store, team_id, created, |event| {
+        let view = MissionView::of(event);
+        let wanted = view.filter(|view| view.mission_slug.as_deref() == Some(slug));
+        found = found.take().or(wanted);
+    })
+    .await?;
+    let Some(mission) = found else {
+        let message = "this team has received no mission with this slug";
+        return Err(ApiError::not_found("mission_not_found", message));
+    };
+    let mut board = Board::default();
+    let project = mission.project_uuid.as_deref().map(str::to_ascii_lowercase);
+    let moved = (project.as_deref(), STATUS_CHANGED);
+    each(store, team_id, moved, |event| board.take(event)).await?;
+    let work_packages = board.work_packages();
+    let project = project.unwrap_or_default();
+    let ours = |it: &Placed| it.mission_slug == slug && it.project_uuid == project;
+    let work_packages: Vec<Placed> = work_packages.into_iter().filter(ours).collect();
+    Ok(HttpResponse::Ok().json(json!({
+        "team_id": team_id,
+        "mission": mission,
+        "work_packages": work_packages,
+    })))
+}
+
+/// How many events are held at a time while all of a kind are gone through.
+const STRIDE: u32 = 500;
+/// The bytes of their envelopes after which a stride ends early.
+const STRIDE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Goes through the events of a project, or of all, and of a type, in order of arrival.
+async fn each(
+    store: &Store,
+    team_id: &str,
+    (project_uuid, event_type): (Option<&str>, &str),
+    mut take: impl FnMut(&StoredEvent),
+) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let filter = EventFilter {
+            project_uuid,
+            event_type: Some(event_type),
+            after,
+            limit: STRIDE,
+            most_bytes: STRIDE_BYTES,
+        };
+        let page = store.events(team_id, &filter).await?;
+        page.events.iter().for_each(&mut take);
+        match page.events.last() {
+            Some(last) if page.has_more => after = last.sequence,
+            _ => return Ok(()),
+        }
+    }
 }

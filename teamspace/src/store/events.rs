@@ -62,6 +62,9 @@ impl Store {
         }
         tally(&mut writing, team_id, now, &firsts).await?;
         writing.commit().await?;
+        if !firsts.is_empty() {
+            self.arrivals().tell(team_id);
+        }
         Ok(outcomes(events, &earlier))
     }
 

@@ -146,6 +146,16 @@ impl Store {
         Ok(row.as_ref().map(stored_event).transpose()?)
     }
 
+    /// Returns the sequence number of a team's latest event, or zero.
+    pub(crate) async fn last_sequence(&self, team_id: &str) -> Result<i64, StoreError> {
+        let last =
+            sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM events WHERE team_id = $1")
+                .bind(team_id)
+                .fetch_one(self.read())
+                .await?;
+        Ok(last)
+    }
+
     /// Counts the events of a team.
     pub(crate) async fn count_events(&self, team_id: &str) -> Result<i64, StoreError> {
         let events = sqlx::query_scalar("SELECT COUNT(*) FROM events WHERE team_id = $1")

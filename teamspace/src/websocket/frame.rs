@@ -17,6 +17,8 @@ pub(super) enum Received {
     Event(String),
     /// The answer to a ping.
     Pong { build_id: Option<String> },
+    /// The wish to be sent every event after this place, or from now on.
+    Subscribe { after: Option<i64> },
     /// Something else; why it is not taken.
     Other(&'static str),
 }
@@ -29,6 +31,8 @@ struct Frame<'a> {
     event: Option<&'a RawValue>,
     #[serde(borrow, default)]
     build_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    after: Option<&'a RawValue>,
 }
 
 impl Received {
@@ -49,8 +53,15 @@ impl Received {
                 let build_id = build_id.filter(|text| text.len() <= LONGEST_BUILD_ID);
                 Self::Pong { build_id }
             }
-            Some(_) => Self::Other("there is no such 'type'; send event or pong"),
-            None => Self::Other("the frame has no 'type'; send event or pong"),
+            Some("subscribe") => {
+                let after = frame.after.map(|after| after.get().parse::<i64>());
+                match after.transpose() {
+                    Ok(after) if after.is_none_or(|after| after >= 0) => Self::Subscribe { after },
+                    _ => Self::Other("'after' is the sequence of an event"),
+                }
+            }
+            Some(_) => Self::Other("there is no such 'type'; send event, pong or subscribe"),
+            None => Self::Other("the frame has no 'type'; send event, pong or subscribe"),
         }
     }
 }
@@ -58,6 +69,11 @@ impl Received {
 /// Renders a ping.
 pub(super) fn ping(now: Moment) -> Value {
     json!({"type": "ping", "timestamp": now.iso()})
+}
+
+/// Says after which event a subscription begins.
+pub(super) fn subscribed(after: i64) -> Value {
+    json!({"type": "subscribed", "after": after})
 }
 
 /// Says that an event is stored, now or already.
@@ -103,7 +119,26 @@ mod tests {
         );
         let none = Received::Pong { build_id: None };
         assert_eq!(Received::read(r#"{"type":"pong","build_id":[]}"#), none);
-        for other in ["", "[]", "{}", r#"{"type":5}"#, r#"{"type":"LocalCommit"}"#] {
+        let subscribe = |text: &str, after| {
+            assert_eq!(
+                Received::read(text),
+                Received::Subscribe { after },
+                "{text}"
+            );
+        };
+        subscribe(r#"{"type":"subscribe"}"#, None);
+        subscribe(r#"{"type":"subscribe","after":null}"#, None);
+        subscribe(r#"{"type":"subscribe","after":7}"#, Some(7));
+        for other in [
+            "",
+            "[]",
+            "{}",
+            r#"{"type":5}"#,
+            r#"{"type":"LocalCommit"}"#,
+            r#"{"type":"subscribe","after":-1}"#,
+            r#"{"type":"subscribe","after":"7"}"#,
+            r#"{"type":"subscribe","after":[7]}"#,
+        ] {
             assert!(
                 matches!(Received::read(other), Received::Other(_)),
                 "{other}"

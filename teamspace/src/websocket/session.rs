@@ -2,12 +2,13 @@
 
 use super::frame::{self, Received};
 use super::snapshot;
+use super::subscription::{self, BURST_BYTES, BURST_EVENTS, Due, Subscription};
 use super::ticket::Peer;
 use crate::errors::ApiError;
 use crate::ingress::{Judge, Judged, Rejection};
 use crate::state::State;
 use crate::store::failures::NewFailure;
-use crate::store::{Recorded, StoreError};
+use crate::store::{EventFilter, Recorded, StoreError};
 use actix_web::web::{self, Data};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Session};
 use serde_json::Value;
@@ -23,6 +24,24 @@ enum End {
     Gone,
     /// The server ends it; the code and what it says.
     Closed(CloseCode, &'static str),
+    /// A subscriber reads too slowly; the place up to which it has read.
+    Behind(i64),
+}
+
+impl End {
+    /// Returns what the client is told; `None` when it has gone.
+    fn reason(&self) -> Option<CloseReason> {
+        let (code, description) = match self {
+            Self::Gone => return None,
+            Self::Closed(code, description) => (*code, (*description).to_owned()),
+            Self::Behind(after) => {
+                let next = format!("read too slowly; go on with /api/v1/events?after={after}");
+                (CloseCode::Again, next)
+            }
+        };
+        let description = Some(description);
+        Some(CloseReason { code, description })
+    }
 }
 
 impl From<StoreError> for End {
@@ -44,6 +63,7 @@ pub(super) struct Conversation {
     peer: Peer,
     session: Session,
     unanswered: u32,
+    subscription: Option<Subscription>,
 }
 
 impl Conversation {
@@ -53,6 +73,7 @@ impl Conversation {
             peer,
             session,
             unanswered: 0,
+            subscription: None,
         }
     }
 
@@ -66,9 +87,8 @@ impl Conversation {
         );
         let end = self.converse(stream).await;
         tracing::debug!(session_id, ?end, "a WebSocket ends");
-        if let Err(End::Closed(code, description)) = end {
-            let description = Some(description.to_owned());
-            let closing = self.session.close(Some(CloseReason { code, description }));
+        if let Some(reason) = end.err().and_then(|end| end.reason()) {
+            let closing = self.session.close(Some(reason));
             let _ = timeout(self.state.limits.store_deadline, closing).await;
         }
     }
@@ -92,6 +112,13 @@ impl Conversation {
                     Some(Ok(message)) => self.hear(message).await?,
                 },
                 _ = pings.tick() => self.ping().await?,
+                due = Subscription::due(self.subscription.as_mut()) => match due {
+                    Due::Burst => self.send_burst().await?,
+                    Due::TooSlow => {
+                        let read = self.subscription.as_ref().map_or(0, Subscription::read);
+                        return Err(End::Behind(read));
+                    }
+                },
                 _ = stopping.wait_for(|stopping| *stopping) => {
                     return Err(End::Closed(CloseCode::Away, "the server is stopping"));
                 }
@@ -112,6 +139,7 @@ impl Conversation {
                     tracing::debug!(session_id, ?build_id, "a WebSocket is alive");
                     Ok(())
                 }
+                Received::Subscribe { after } => self.subscribe(after).await,
                 Received::Other(why) => {
                     self.send(&frame::refusal(None, "invalid_frame", why)).await
                 }
@@ -127,7 +155,12 @@ impl Conversation {
                     _ => Err(End::Gone),
                 }
             }
-            AggregatedMessage::Pong(_) => Ok(()),
+            AggregatedMessage::Pong(content) => {
+                if let Some(subscription) = &mut self.subscription {
+                    subscription.hear_pong(&content);
+                }
+                Ok(())
+            }
             AggregatedMessage::Close(_) => Err(End::Closed(CloseCode::Normal, "goodbye")),
         }
     }
@@ -182,28 +215,79 @@ impl Conversation {
         Ok(answer)
     }
 
+    /// Begins to send every event of the team after a place, or from now on.
+    async fn subscribe(&mut self, after: Option<i64>) -> Result<(), End> {
+        if self.subscription.is_some() {
+            let why = "this WebSocket has subscribed already";
+            return self.send(&frame::refusal(None, "invalid_frame", why)).await;
+        }
+        let (store, team_id) = (&self.state.store, &self.peer.team.id);
+        // Listening comes first, so that nothing arrives unheard in between.
+        let arrivals = store.arrivals().listen(team_id);
+        let last = store.last_sequence(team_id).await?;
+        let after = after.map_or(last, |after| after.min(last));
+        self.send(&frame::subscribed(after)).await?;
+        self.subscription = Some(Subscription::new(arrivals, after));
+        Ok(())
+    }
+
+    /// Sends the next events to a subscriber, as long as its session is open.
+    async fn send_burst(&mut self) -> Result<(), End> {
+        let Some(after) = self.subscription.as_ref().map(Subscription::sent) else {
+            return Ok(());
+        };
+        self.require_session().await?;
+        let filter = EventFilter {
+            after,
+            limit: BURST_EVENTS,
+            most_bytes: BURST_BYTES,
+            ..EventFilter::default()
+        };
+        let store = &self.state.store;
+        let page = store.events(&self.peer.team.id, &filter).await?;
+        for event in &page.events {
+            let frame = subscription::render(event).map_err(|error| {
+                tracing::error!(%error, event.sequence, "a stored envelope is damaged");
+                ApiError::internal()
+            })?;
+            self.send_text(frame).await?;
+        }
+        let patience = self.state.limits.subscriber_deadline;
+        let subscription = self.subscription.as_mut();
+        let mark = subscription.and_then(|it| it.note(&page.events, page.has_more, patience));
+        let Some(mark) = mark else { return Ok(()) };
+        let pinging = self.session.ping(mark.as_bytes());
+        match timeout(self.state.limits.store_deadline, pinging).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(End::Gone),
+        }
+    }
+
     async fn ping(&mut self) -> Result<(), End> {
         if self.unanswered >= UNANSWERED_PINGS {
             return Err(End::Closed(CloseCode::Policy, "pings stay unanswered"));
         }
-        let now = self.state.now();
-        if !self
-            .state
-            .store
-            .session_is_open(&self.peer.login, now)
-            .await?
-        {
-            return Err(End::Closed(
-                CloseCode::Policy,
-                "the session was revoked; log in again",
-            ));
-        }
+        self.require_session().await?;
         self.unanswered += 1;
-        self.send(&frame::ping(now)).await
+        self.send(&frame::ping(self.state.now())).await
+    }
+
+    /// Ends the conversation when the session that opened it has ended.
+    async fn require_session(&self) -> Result<(), End> {
+        let (store, now) = (&self.state.store, self.state.now());
+        if store.session_is_open(&self.peer.login, now).await? {
+            return Ok(());
+        }
+        let why = "the session was revoked; log in again";
+        Err(End::Closed(CloseCode::Policy, why))
     }
 
     async fn send(&mut self, frame: &Value) -> Result<(), End> {
-        let sending = self.session.text(frame.to_string());
+        self.send_text(frame.to_string()).await
+    }
+
+    async fn send_text(&mut self, frame: String) -> Result<(), End> {
+        let sending = self.session.text(frame);
         match timeout(self.state.limits.store_deadline, sending).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(End::Gone),

@@ -197,7 +197,9 @@ async fn a_snapshot_shows_every_change_and_proves_that_the_past_stayed() {
 async fn nobody_inspects_another_team_nor_a_shared_one_as_a_mere_member() {
     let house = House::start().await;
     let administration = house.server.administration();
-    let ann = NewAccount::new("ann@example.com", "Ann").shared_team("crew", "The crew");
+    let ann = NewAccount::new("ann@example.com", "Ann")
+        .with_private_team()
+        .shared_team("crew", "The crew");
     administration.create_account(ann).await.unwrap();
     let (owner, ann) = (
         house.token(OWNER).await,

@@ -126,6 +126,62 @@ async fn filters_counts_projects_and_missions_agree() {
 }
 
 #[actix_web::test]
+async fn a_mission_is_shown_with_its_work_packages_where_they_moved_last() {
+    let house = House::start().await;
+    let token = house.token(OWNER).await;
+    let moved = |number: usize, package: &str, lane: &str, at: &str| {
+        let mut moved = event(number);
+        let from = match lane {
+            "in_progress" => "claimed",
+            "blocked" => "in_progress",
+            _ => "planned",
+        };
+        moved["payload"]["from_lane"] = json!(from);
+        moved["payload"]["wp_id"] = json!(package);
+        moved["payload"]["to_lane"] = json!(lane);
+        moved["timestamp"] = json!(at);
+        moved
+    };
+    let mut elsewhere = moved(8, "WP01", "canceled", "2026-11-20T23:00:00+00:00");
+    elsewhere["project_uuid"] = json!("00000000-0000-4000-8000-000000000001");
+    let mut another = moved(9, "WP01", "canceled", "2026-11-20T23:00:00+00:00");
+    another["payload"]["mission_slug"] = json!("another-01M7XANE");
+    // A machine that was offline delivers its earlier move last.
+    let events = [
+        mission(1, PROJECT),
+        moved(2, "WP02", "claimed", "2026-11-20T20:00:00+00:00"),
+        moved(3, "WP01", "blocked", "2026-11-20T22:00:00+00:00"),
+        elsewhere,
+        another,
+        moved(4, "WP01", "in_progress", "2026-11-20T21:00:00+00:00"),
+    ];
+    let events: Vec<String> = events.iter().map(Value::to_string).collect();
+    let results = house.deliver(&token, &events).await;
+    let stored = |result: &Value| result["status"] == "success";
+    assert!(results.iter().all(stored), "{results:?}");
+    let path = "/api/v1/missions/third-thing-01M7XAND";
+    let upper = format!("{path}?project={}", PROJECT.to_uppercase());
+    for path in [path, &upper] {
+        let shown = house.get(path, &token).await.expect(200);
+        assert_eq!(shown["mission"]["mission_id"], id(501));
+        let lanes: Vec<(&Value, &Value)> = shown["work_packages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| (&it["wp_id"], &it["lane"]))
+            .collect();
+        let (first, second) = (json!("WP01"), json!("WP02"));
+        let (blocked, claimed) = (json!("blocked"), json!("claimed"));
+        assert_eq!(lanes, [(&first, &blocked), (&second, &claimed)], "{shown}");
+    }
+    let elsewhere = format!("{path}?project=00000000-0000-4000-8000-000000000001");
+    for unknown in ["/api/v1/missions/third", &elsewhere] {
+        let refused = house.get(unknown, &token).await;
+        refused.refuses(404, "mission_not_found");
+    }
+}
+
+#[actix_web::test]
 async fn an_empty_team_reads_as_empty() {
     let house = House::start().await;
     let token = house.token(OWNER).await;
@@ -184,7 +240,14 @@ async fn nobody_reads_what_another_team_has_received() {
         .id
         .clone();
 
-    let paths = ["events", "projects", "missions", "summary"].map(|p| format!("/api/v1/{p}"));
+    let paths = [
+        "events",
+        "projects",
+        "missions",
+        "missions/third-thing-01M7XAND",
+        "summary",
+    ];
+    let paths = paths.map(|p| format!("/api/v1/{p}"));
     for path in paths.iter().chain(&[format!("/api/v1/events/{}", id(1))]) {
         for team in ["", "?team=crew", "?team=ben-private"] {
             let answer: Answer = house.get(&format!("{path}{team}"), &ben).await;

@@ -2,6 +2,7 @@
 
 use crate::house::{House, OWNER, event, id, text, wire};
 use actix_web::rt::time::timeout;
+use actix_web::web::Bytes;
 use awc::error::{WsClientError, WsProtocolError};
 use awc::ws::{CloseCode, Frame, Message};
 use futures_util::future::join_all;
@@ -19,7 +20,7 @@ const PROTOCOL: (&str, &str) = ("x-spec-kitty-sync-protocol", "2.0");
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 /// An open WebSocket.
-struct Line {
+pub(crate) struct Line {
     sending: Pin<Box<dyn Sink<Message, Error = WsProtocolError>>>,
     receiving: LocalBoxStream<'static, Result<Frame, WsProtocolError>>,
 }
@@ -41,13 +42,13 @@ impl Line {
         })
     }
 
-    async fn frame(&mut self) -> Option<Frame> {
+    pub(crate) async fn frame(&mut self) -> Option<Frame> {
         let frame = timeout(DEADLINE, self.receiving.next()).await.unwrap();
         frame.and_then(Result::ok)
     }
 
     /// Returns the next text that is not a ping.
-    async fn hear(&mut self) -> Value {
+    pub(crate) async fn hear(&mut self) -> Value {
         loop {
             let value = self.any().await;
             if value["type"] != "ping" {
@@ -63,15 +64,20 @@ impl Line {
         }
     }
 
-    async fn say(&mut self, text: impl Into<String>) {
+    pub(crate) async fn say(&mut self, text: impl Into<String>) {
         self.sending
             .send(Message::Text(text.into().into()))
             .await
             .unwrap();
     }
 
+    /// Answers a ping of the protocol, as a client library does by itself.
+    pub(crate) async fn pong(&mut self, content: Bytes) {
+        self.sending.send(Message::Pong(content)).await.unwrap();
+    }
+
     /// Sends an event as it stands and returns the answer.
-    async fn tell(&mut self, event: &str) -> Value {
+    pub(crate) async fn tell(&mut self, event: &str) -> Value {
         self.say(format!("{{\"type\":\"event\",\"event\":{event}}}"))
             .await;
         self.hear().await
@@ -113,7 +119,7 @@ async fn ticket(house: &House, token: &str) -> Value {
 }
 
 /// Opens a WebSocket and returns it with its snapshot.
-async fn connect(house: &House, token: &str) -> (Line, Value) {
+pub(crate) async fn connect(house: &House, token: &str) -> (Line, Value) {
     let ticket = ticket(house, token).await;
     let bearer = format!("Bearer {}", text(&ticket["ws_token"]));
     let headers = [("authorization", bearer.as_str()), PROTOCOL];

@@ -145,8 +145,13 @@ impl Teamspace {
     }
 
     /// The secret with which the server's operator approves logins.
+    /// Where the approval key lies.
+    pub fn approval_key_file(&self) -> PathBuf {
+        self.data().join("approval.key")
+    }
+
     pub fn approval_key(&self) -> String {
-        let key = std::fs::read_to_string(self.data().join("approval.key"));
+        let key = std::fs::read_to_string(self.approval_key_file());
         key.unwrap().trim().to_owned()
     }
 

@@ -2,8 +2,9 @@
 
 use crate::printer::Printer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kitty_canary::ports::Watcher;
+use kitty_canary::ports::{SuiteWatcher, Watcher};
 use kitty_canary::result::Scenario;
+use kitty_canary::suite::Case;
 use std::time::Duration;
 
 /// How often the line is drawn anew while a step takes its time.
@@ -42,6 +43,13 @@ impl Watcher for Progress {
             format!("  scenario {} {}", scenario.id(), scenario.title())
         });
         self.0.set_prefix(format!("Run {run_number}{place}"));
+        self.0.set_message(step.to_owned());
+    }
+}
+
+impl SuiteWatcher for Progress {
+    fn step(&self, case: Case, step: &str) {
+        self.0.set_prefix(format!("Suite  {}", case.name()));
         self.0.set_message(step.to_owned());
     }
 }

@@ -200,11 +200,24 @@ impl Remote {
     }
 
     /// Asks as the reader; a session that has ended is begun anew, once.
-    fn ask(&self, name: &'static str, path: &str) -> Result<Value, TeamspaceError> {
+    pub(super) fn ask(&self, name: &'static str, path: &str) -> Result<Value, TeamspaceError> {
+        let missing = || TeamspaceError(format!("{name} was answered with HTTP 404"));
+        self.find(name, path)?.ok_or_else(missing)
+    }
+
+    /// Asks for something that may not be there.
+    pub(super) fn find(
+        &self,
+        name: &'static str,
+        path: &str,
+    ) -> Result<Option<Value>, TeamspaceError> {
         let mut response = self.send(self.authorized(name, path))?;
         if response.status == 401 {
             self.log_in()?;
             response = self.send(self.authorized(name, path))?;
+        }
+        if response.status == 404 {
+            return Ok(None);
         }
         if !response.is_success() {
             return Err(TeamspaceError(format!(
@@ -212,7 +225,19 @@ impl Remote {
                 response.status
             )));
         }
-        serde_json::from_slice(&response.body).map_err(unreachable)
+        serde_json::from_slice(&response.body)
+            .map(Some)
+            .map_err(unreachable)
+    }
+
+    /// Returns the server.
+    pub(super) const fn server(&self) -> &ServerUrl {
+        &self.server
+    }
+
+    /// Returns the access token of the reader's session.
+    pub(super) fn token(&self) -> String {
+        self.access_token.borrow().clone()
     }
 
     fn authorized(&self, name: &'static str, path: &str) -> HttpRequest {
