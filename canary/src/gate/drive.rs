@@ -6,13 +6,15 @@ use super::digest;
 use super::facts::{Effect, Input};
 use super::log::{Log, LogError};
 use super::world::{World, WorldError};
-use kitty_runtime::crashsafe;
-use kitty_runtime::fs::Filesystem;
+use kitty_runtime::crashsafe::{self, Durability};
+use kitty_runtime::fs::{Filesystem, read_all};
 use kitty_runtime::time::{SharedTime, iso};
 use std::path::Path;
 
 /// The log within the directory of a gate.
 pub const LOG: &str = "gate.jsonl";
+/// The copy of its configuration, so that the log can be judged by itself later.
+pub const CONFIG: &str = "config.json";
 
 /// A gate that cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -70,18 +72,38 @@ impl<'a> Driver<'a> {
         config: &GateConfig,
         time: SharedTime,
     ) -> Result<Self, GateError> {
+        let io = |path: &Path| {
+            let path = path.display().to_string();
+            move |source| LogError::Io { path, source }
+        };
+        crashsafe::create_dir_all(filesystem, directory).map_err(io(directory))?;
+        let driver = Self::read(filesystem, directory, config, time)?;
+        let path = directory.join(CONFIG);
+        let bytes = canonical(config);
+        if read_all(filesystem, &path).ok().as_deref() != Some(&bytes) {
+            crashsafe::replace(filesystem, &path, &bytes, Durability::PowerCut)
+                .map_err(io(&path))?;
+        }
+        Ok(driver)
+    }
+
+    /// Reads the gate of a directory and changes nothing; it stands where its log ends.
+    ///
+    /// # Errors
+    /// [`GateError`].
+    pub fn read(
+        filesystem: &'a dyn Filesystem,
+        directory: &Path,
+        config: &GateConfig,
+        time: SharedTime,
+    ) -> Result<Self, GateError> {
         let path = directory.join(LOG);
-        crashsafe::create_dir_all(filesystem, directory).map_err(|source| LogError::Io {
-            path: directory.display().to_string(),
-            source,
-        })?;
         let (log, entries) = Log::open(filesystem, &path)?;
-        let text = serde_json::to_vec(config).expect("a configuration is JSON");
         let mut driver = Self {
             gate: Gate::new(config.clone()),
             log,
             time,
-            config: digest(&text),
+            config: digest(&canonical(config)),
             reached: State::Idle,
         };
         for entry in entries {
@@ -111,6 +133,12 @@ impl<'a> Driver<'a> {
     #[must_use]
     pub const fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// Returns how far the gate ever came.
+    #[must_use]
+    pub const fn reached(&self) -> State {
+        self.reached
     }
 
     /// Returns the digest of the last line of the log.
@@ -167,6 +195,11 @@ impl<'a> Driver<'a> {
         self.gate = next;
         Ok(())
     }
+}
+
+/// The bytes that stand for a configuration, whatever its file looks like.
+fn canonical(config: &GateConfig) -> Vec<u8> {
+    serde_json::to_vec(config).expect("a configuration is JSON")
 }
 
 #[cfg(test)]

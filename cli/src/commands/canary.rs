@@ -1,10 +1,14 @@
 //! `canary`: the identity-boundary canary, its evidence, and the page about it.
 
 mod evidence;
+mod gate;
+mod origin;
 mod progress;
 mod teamspace;
 
 pub use evidence::{ReportArgs, VerifyArgs};
+pub use gate::GateArgs;
+pub use origin::OriginArgs;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -31,6 +35,10 @@ pub enum CanaryCommand {
     Verify(VerifyArgs),
     /// Writes a page with the table of the runs, timings and failures
     Report(ReportArgs),
+    /// Runs the release gate: a candidate goes out only when it is complete
+    Gate(GateArgs),
+    /// Prints the commit that this program was built from
+    Origin(OriginArgs),
 }
 
 /// Arguments of `canary run`.
@@ -85,6 +93,8 @@ pub fn run(invocation: &Invocation, command: &CanaryCommand) -> Result<Exit, Fai
         CanaryCommand::Run(args) => run_canary(invocation, args),
         CanaryCommand::Verify(args) => evidence::verify(invocation, args),
         CanaryCommand::Report(args) => evidence::report(invocation, args),
+        CanaryCommand::Gate(args) => gate::run(invocation, args),
+        CanaryCommand::Origin(args) => origin::run(invocation, args),
     }
 }
 

@@ -118,6 +118,7 @@ fn failing(numbers: &[u8], mode: &str) -> Runs {
 fn suite(passed: &[bool]) -> Answer {
     Answer::Suite(SuiteFound {
         evidence: "suite".into(),
+        digest: "d".into(),
         passed: passed.to_vec(),
     })
 }
@@ -630,6 +631,24 @@ fn it_can_go_back_but_never_ahead() {
 
 /// What is left out, and the field that is then missed.
 type Gap = (fn(&mut Preflight), &'static str);
+
+#[test]
+fn a_candidate_that_was_made_from_another_commit_than_it_says_stops_the_gate() {
+    let mut gate = begun();
+    let made_from = "a".repeat(40);
+    let found = Release {
+        commit: made_from.clone(),
+        ..release("v3.2.0rc16")
+    };
+    play(&mut gate, |_, question| {
+        (*question == Question::Releases).then(|| Answer::Releases(vec![found.clone()]))
+    });
+    let report = Report::new(format!(
+        "GATE BLOCKED: v3.2.0rc16 was made from {made_from} but says abc."
+    ));
+    let at = State::RcInstalled;
+    assert_eq!(*gate.standing(), Standing::Stopped { at, report });
+}
 
 #[test]
 fn a_comment_that_lacks_a_field_stops_the_gate() {
