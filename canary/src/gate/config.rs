@@ -35,7 +35,8 @@ pub struct GateConfig {
     #[serde(default)]
     pub runner: Vec<String>,
     /// The Teamspace suite: a command that is run four times. `{run}`, `{xml}` (where the JUnit XML
-    /// is expected), `{server}`, `{program}` and `{prefix}` are replaced.
+    /// is expected), `{server}`, `{account}`, `{approval_key_file}`, `{program}` and `{prefix}` are
+    /// replaced.
     pub suite: Vec<String>,
     /// Files and directories besides the state root's own that no run may change.
     #[serde(default)]
@@ -205,6 +206,26 @@ impl Version {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_published_example_is_a_configuration_with_every_field() {
+        let text = include_str!("../../../docs/canary-gate.example.json");
+        let config = GateConfig::parse(text).unwrap();
+        let shown: serde_json::Value = serde_json::from_str(text).unwrap();
+        let whole = serde_json::to_value(&config).unwrap();
+        let names = |value: &serde_json::Value| -> Vec<String> {
+            value.as_object().unwrap().keys().cloned().collect()
+        };
+        // What `gh` is asked for instead of a file is the one alternative.
+        let mut all = names(&whole);
+        all.retain(|name| name != "releases_repo");
+        assert_eq!(names(&shown), all);
+        let parts = ["/blockers/0", "/blockers/0/fix", "/candidate", "/server"];
+        for part in parts {
+            let of = |value: &serde_json::Value| names(value.pointer(part).unwrap());
+            assert_eq!(of(&shown), of(&whole), "{part}");
+        }
+    }
 
     #[test]
     fn candidates_are_ordered_by_number_and_come_before_their_release() {

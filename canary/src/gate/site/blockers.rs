@@ -40,7 +40,14 @@ impl Site<'_> {
         let origin = self.path(&fix.repository);
         let commit = hash(&commands, &origin, &format!("{}^{{commit}}", fix.commit))?;
         let parent = hash(&commands, &origin, &format!("{commit}^1"))?;
-        let diff = diff(&commands, &origin, &parent, &commit, fix)?;
+        let change = Change {
+            commands,
+            origin: &origin,
+            parent: &parent,
+            commit: &commit,
+            fix,
+        };
+        let diff = change.diff(&[])?;
         if behaviour(&diff, &fix.immaterial).is_empty() {
             return Ok(Some(Insubstantial::DiagnosticOnly));
         }
@@ -51,16 +58,59 @@ impl Site<'_> {
         }
         let without = self.scratch.path("without-fix");
         check_out(&commands, &origin, &without, &parent)?;
-        if !fix.test_files.is_empty() {
-            let files = fix.test_files.iter().map(String::as_str);
-            let words: Vec<&str> = ["checkout", "--quiet", &commit, "--"]
-                .into_iter()
-                .chain(files)
-                .collect();
-            commands.git_well(&without, &words)?;
+        change.take_tests(&without)?;
+        // Besides, the fix commit without its change: so that the test cannot fail on the parent only
+        // because something that it needs is not there yet.
+        let undone = self.scratch.path("undone");
+        check_out(&commands, &origin, &undone, &commit)?;
+        change.undo(&undone, &self.scratch.path("change.patch"))?;
+        for checkout in [without, undone] {
+            if passes(&commands, &checkout, fix)?.is_ok() {
+                return Ok(Some(Insubstantial::TestPassesOnParent));
+            }
         }
-        let fails = passes(&commands, &without, fix)?.is_err();
-        Ok((!fails).then_some(Insubstantial::TestPassesOnParent))
+        Ok(None)
+    }
+}
+
+/// What a fix changes, from its parent commit to its own.
+struct Change<'a> {
+    commands: Commands<'a>,
+    origin: &'a Path,
+    parent: &'a str,
+    commit: &'a str,
+    fix: &'a Fix,
+}
+
+impl Change<'_> {
+    /// Returns what is changed where behaviour has to change; the test files do not count.
+    fn diff(&self, options: &[&str]) -> Result<String, WorldError> {
+        let tests = self.fix.test_files.iter();
+        let without = tests.map(|it| format!(":(exclude,top,literal){it}"));
+        let paths: Vec<String> = self.fix.paths.iter().cloned().chain(without).collect();
+        let mut words = vec!["diff", "--no-ext-diff", "--no-textconv", "--no-color"];
+        words.extend(options);
+        words.extend([self.parent, self.commit, "--"]);
+        words.extend(paths.iter().map(String::as_str));
+        self.commands.git_well(self.origin, &words)
+    }
+
+    /// Takes the test files of the fix to another checkout.
+    fn take_tests(&self, checkout: &Path) -> Result<(), WorldError> {
+        if self.fix.test_files.is_empty() {
+            return Ok(());
+        }
+        let mut words = vec!["checkout", "--quiet", self.commit, "--"];
+        words.extend(self.fix.test_files.iter().map(String::as_str));
+        self.commands.git_well(checkout, &words).map(drop)
+    }
+
+    /// Takes the change, and nothing else, out of a checkout of the fix.
+    fn undo(&self, checkout: &Path, patch: &Path) -> Result<(), WorldError> {
+        let patch = patch.to_string_lossy();
+        self.diff(&["--binary", &format!("--output={patch}")])?;
+        let words = ["apply", "--reverse", "--whitespace=nowarn", &*patch];
+        self.commands.git_well(checkout, &words).map(drop)
     }
 }
 
@@ -75,32 +125,6 @@ fn hash(commands: &Commands<'_>, origin: &Path, name: &str) -> Result<String, Wo
         "{} has no commit {name}; fetch it, or correct `fix` in the configuration",
         origin.display()
     )))
-}
-
-/// Returns what the fix changes where behaviour has to change; its test files do not count.
-fn diff(
-    commands: &Commands<'_>,
-    origin: &Path,
-    parent: &str,
-    commit: &str,
-    fix: &Fix,
-) -> Result<String, WorldError> {
-    let without = fix
-        .test_files
-        .iter()
-        .map(|it| format!(":(exclude,top,literal){it}"));
-    let paths: Vec<String> = fix.paths.iter().cloned().chain(without).collect();
-    let mut words = vec![
-        "diff",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-color",
-        parent,
-        commit,
-        "--",
-    ];
-    words.extend(paths.iter().map(String::as_str));
-    commands.git_well(origin, &words)
 }
 
 /// Makes a checkout that shares the objects of the other and writes nothing into it.

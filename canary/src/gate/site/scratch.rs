@@ -73,12 +73,10 @@ impl Scratch {
     /// [`WorldError`].
     pub fn clear(&self) -> Result<(), WorldError> {
         end_processes_below(&self.directory);
-        remove(&self.directory)?;
-        for directory in [&self.directory, &self.path("home")] {
-            crashsafe::create_dir_all(&*self.filesystem, directory)
-                .map_err(|error| WorldError(format!("{}: {error}", directory.display())))?;
-        }
-        Ok(())
+        // The directory itself stays: its name was made for this process alone.
+        empty(&self.directory)
+            .and_then(|()| self.filesystem.create_dir(&self.path("home")).map(drop))
+            .map_err(|error| WorldError(format!("{}: {error}", self.directory.display())))
     }
 }
 
@@ -109,6 +107,18 @@ fn remove(directory: &Path) -> Result<(), WorldError> {
         }
         _ => Ok(()),
     }
+}
+
+fn empty(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends every process of this user whose state root lies below a directory.

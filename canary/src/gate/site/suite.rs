@@ -53,10 +53,13 @@ impl Site<'_> {
     ) -> Result<(Vec<u8>, Option<Vec<u8>>, bool), WorldError> {
         let xml = self.scratch.path(&format!("suite-{number}.xml"));
         let installed = super::installed(gate)?;
+        let key = self.path(&config.server.approval_key_file);
         let places = [
             ("{run}", &*number.to_string()),
             ("{xml}", &*xml.to_string_lossy()),
             ("{server}", &*config.server.url),
+            ("{account}", &*config.server.account),
+            ("{approval_key_file}", &*key.to_string_lossy()),
             ("{program}", &*installed.program),
             ("{prefix}", &*installed.prefix),
         ];

@@ -209,7 +209,7 @@ fn drive(
     loop {
         let before = driver.gate().standing().clone();
         if let (Some(effect), Standing::At(state)) = (driver.gate().next(), &before) {
-            printer.note(format!("{state:<18}  {}", doing(&effect)));
+            printer.note(format!("{:<18}  {}", state.name(), doing(&effect)));
         }
         match driver.advance(site) {
             Ok(Some(_)) => {}
