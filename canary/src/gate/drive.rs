@@ -9,7 +9,7 @@ use super::world::{World, WorldError};
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::fs::{Filesystem, read_all};
 use kitty_runtime::time::{SharedTime, iso};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The log within the directory of a gate.
 pub const LOG: &str = "gate.jsonl";
@@ -55,6 +55,9 @@ pub struct Driver<'a> {
     gate: Gate,
     log: Log<'a>,
     time: SharedTime,
+    filesystem: &'a dyn Filesystem,
+    /// The copy of the configuration.
+    copy: PathBuf,
     config: String,
     reached: State,
 }
@@ -72,19 +75,11 @@ impl<'a> Driver<'a> {
         config: &GateConfig,
         time: SharedTime,
     ) -> Result<Self, GateError> {
-        let io = |path: &Path| {
-            let path = path.display().to_string();
-            move |source| LogError::Io { path, source }
-        };
-        crashsafe::create_dir_all(filesystem, directory).map_err(io(directory))?;
-        let driver = Self::read(filesystem, directory, config, time)?;
-        let path = directory.join(CONFIG);
-        let bytes = canonical(config);
-        if read_all(filesystem, &path).ok().as_deref() != Some(&bytes) {
-            crashsafe::replace(filesystem, &path, &bytes, Durability::PowerCut)
-                .map_err(io(&path))?;
-        }
-        Ok(driver)
+        crashsafe::create_dir_all(filesystem, directory).map_err(|source| LogError::Io {
+            path: directory.display().to_string(),
+            source,
+        })?;
+        Self::read(filesystem, directory, config, time)
     }
 
     /// Reads the gate of a directory and changes nothing; it stands where its log ends.
@@ -103,6 +98,8 @@ impl<'a> Driver<'a> {
             gate: Gate::new(config.clone()),
             log,
             time,
+            filesystem,
+            copy: directory.join(CONFIG),
             config: digest(&canonical(config)),
             reached: State::Idle,
         };
@@ -155,9 +152,23 @@ impl<'a> Driver<'a> {
         if let Some(from) = from.filter(|from| *from > self.reached) {
             return Err(GateError::Ahead(from));
         }
+        self.keep_config()?;
         let at = self.time.now().as_second();
         let config = self.config.clone();
         self.record(&Input::Activated { at, config, from })
+    }
+
+    /// Writes the configuration beside the log, unless it is there.
+    fn keep_config(&self) -> Result<(), LogError> {
+        let bytes = canonical(self.gate.config());
+        if read_all(self.filesystem, &self.copy).ok().as_deref() == Some(&bytes) {
+            return Ok(());
+        }
+        let kept = crashsafe::replace(self.filesystem, &self.copy, &bytes, Durability::PowerCut);
+        kept.map_err(|source| LogError::Io {
+            path: self.copy.display().to_string(),
+            source,
+        })
     }
 
     /// Does the one next thing; `None` when the gate stopped or is complete.

@@ -16,6 +16,13 @@ const LIMIT: Duration = Duration::from_secs(3600);
 /// The folder of its logs and XML within the directory of the gate.
 const FOLDER: &str = "teamspace_suite";
 
+/// One run of it.
+struct SuiteRun {
+    log: Vec<u8>,
+    xml: Option<Vec<u8>>,
+    passed: bool,
+}
+
 impl Site<'_> {
     pub(super) fn run_suite(
         &self,
@@ -25,13 +32,13 @@ impl Site<'_> {
         let mut files = Vec::new();
         let mut passed = Vec::new();
         for number in 1..=TIMES {
-            let (log, xml, well) = self.run_suite_once(config, gate, number)?;
-            files.push((format!("teamspace-canary-run-{number}.log"), log));
-            if let Some(xml) = xml {
+            let run = self.run_suite_once(config, gate, number)?;
+            files.push((format!("teamspace-canary-run-{number}.log"), run.log));
+            if let Some(xml) = run.xml {
                 files.push((format!("teamspace-canary-run-{number}.xml"), xml));
             }
-            passed.push(well);
-            if !well {
+            passed.push(run.passed);
+            if !run.passed {
                 break;
             }
         }
@@ -44,13 +51,12 @@ impl Site<'_> {
         })
     }
 
-    /// Runs it once: the log, the XML when there is one, and whether it passed.
     fn run_suite_once(
         &self,
         config: &GateConfig,
         gate: &Gate,
         number: u8,
-    ) -> Result<(Vec<u8>, Option<Vec<u8>>, bool), WorldError> {
+    ) -> Result<SuiteRun, WorldError> {
         let xml = self.scratch.path(&format!("suite-{number}.xml"));
         let installed = super::installed(gate)?;
         let key = self.path(&config.server.approval_key_file);
@@ -87,7 +93,11 @@ impl Site<'_> {
         };
         let said = verdict.as_ref().err().map(|why| format!("{why}\n"));
         let log = format!("{log}{}", said.unwrap_or_default());
-        Ok((log.into_bytes(), xml, ended_well && verdict.is_ok()))
+        Ok(SuiteRun {
+            log: log.into_bytes(),
+            xml,
+            passed: ended_well && verdict.is_ok(),
+        })
     }
 
     fn bundle(
