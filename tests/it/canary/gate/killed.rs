@@ -30,16 +30,20 @@ fn acts(works: &Works) -> Vec<String> {
 #[test]
 fn killed_with_sigkill_at_every_state_it_ends_complete_and_every_act_is_done_once() {
     let works = Works::new();
-    // The first start of each state is killed as soon as its line is in the log.
+    // The gate is killed as soon as a state is in its log; it cannot run past the suite before.
+    works.close("suite-4");
     let mut killed = 0;
     for state in State::ALL {
+        if state == State::TeamspacePassed {
+            works.open("suite-4");
+        }
         let gate = works.start(&[]);
         works.reaches(state);
         signal("KILL", gate.id());
         killed += usize::from(gate.finish().status.code().is_none());
     }
-    // At its last state it may have ended by itself before.
-    assert!(killed >= State::ALL.len() - 1, "{killed}");
+    // In its last two states it may have ended by itself before.
+    assert!(killed >= State::ALL.len() - 2, "{killed}");
     works.completes();
     assert_eq!(works.asked(), ["close e2e#41", "comment spec-kitty#1038"]);
     let acts = acts(&works);
