@@ -98,8 +98,12 @@ fn is_bounded(file: &TextFile, workflow: &Value) -> Vec<Finding> {
     );
     let mut all = Vec::new();
     mappings(&workflow["jobs"], &mut all);
+    let publishing = &workflow["jobs"][PUBLISHES];
+    let more = all.iter().filter(|it| it.contains_key("permissions"));
     need(
-        !all.iter().any(|it| it.contains_key("permissions")),
+        more.filter(|it| publishing.as_mapping() != Some(**it))
+            .count()
+            == 0,
         "a job asks for more permissions",
     );
     let shells = all.iter().filter_map(|it| it.get("shell"));
@@ -115,6 +119,55 @@ fn is_bounded(file: &TextFile, workflow: &Value) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// The one job that may write, and what must have succeeded before.
+const PUBLISHES: &str = "publish";
+const BEFORE_PUBLISHING: [&str; 2] = ["gate", "suite"];
+
+/// What a workflow that publishes declares: nothing goes out without the evidence of the release gate
+/// for the very commit (document 5).
+fn waits_for_the_gate(file: &TextFile, workflow: &Value) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut need = |truth: bool, advice: &str| {
+        if !truth {
+            findings.push(file.finding(1, advice));
+        }
+    };
+    let jobs = &workflow["jobs"];
+    let needed: Vec<&str> = jobs[PUBLISHES]["needs"]
+        .as_sequence()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    need(
+        needed == BEFORE_PUBLISHING,
+        "publishing needs the gate and the suite",
+    );
+    let mut conditions = Vec::new();
+    mappings(jobs, &mut conditions);
+    need(
+        !conditions.iter().any(|it| it.contains_key("if")),
+        "nothing before a release, and not the release, depends on a condition",
+    );
+    let verifies = |step: &Value| {
+        let run = step["run"].as_str().unwrap_or_default();
+        run.contains("canary gate verify") && run.contains("--commit \"$GITHUB_SHA\"")
+    };
+    let steps = jobs["gate"]["steps"].as_sequence();
+    need(
+        steps.into_iter().flatten().any(verifies),
+        "the gate verifies the evidence for this commit",
+    );
+    findings
+}
+
+/// Tells whether anything of a workflow publishes.
+fn publishes(file: &TextFile) -> bool {
+    ["gh release", "contents: write", "cargo publish"]
+        .iter()
+        .any(|it| file.text.contains(it))
 }
 
 const REQUIRED: &str = "ci-ok";
@@ -202,6 +255,49 @@ fn a_workflow_that_hides_a_failure_is_found() {
         "no release named"
     );
     assert!(!is_pinned("uses: a/b@08c6903 # v5"), "a short hash");
+}
+
+#[test]
+fn no_release_goes_out_without_the_gate() {
+    let publishing: Vec<_> = workflows().into_iter().filter(|it| publishes(it)).collect();
+    assert_eq!(publishing.len(), 1, "one workflow publishes");
+    hold(&waits_for_the_gate(publishing[0], &parse(publishing[0])));
+}
+
+#[test]
+fn a_release_that_does_not_wait_is_found() {
+    let gate = "{steps: [{run: 'x canary gate verify d --commit \"$GITHUB_SHA\"'}]}";
+    let findings = |gate: &str, needs: &str, more: &str| {
+        let text =
+            format!("jobs:\n  gate: {gate}\n  suite: {{}}\n  publish: {{needs: {needs}{more}}}\n");
+        let file = TextFile::new("release.yml", &text);
+        waits_for_the_gate(&file, &parse(&file)).len()
+    };
+    assert_eq!(findings(gate, "[gate, suite]", ""), 0);
+    assert_eq!(findings(gate, "[suite]", ""), 1);
+    assert_eq!(findings(gate, "[gate, suite]", ", if: always()"), 1);
+    assert_eq!(findings("{steps: [{run: x}]}", "[gate, suite]", ""), 1);
+    assert_eq!(findings("{}", "[]", ", if: x"), 3);
+}
+
+#[test]
+fn the_canary_runs_every_night_and_its_evidence_is_kept() {
+    let nightly = workflows()
+        .into_iter()
+        .find(|file| file.path == ".github/workflows/nightly.yml")
+        .expect("nightly.yml is there");
+    let steps = &parse(nightly)["jobs"]["canary"]["steps"];
+    let steps = steps.as_sequence().expect("the canary is a job");
+    let runs = |it: &&Value| {
+        let run = it["run"].as_str().unwrap_or_default();
+        run.contains("run-sync-identity-boundary-canary.sh --four")
+    };
+    let uploads = |it: &&Value| {
+        let action = it["uses"].as_str().unwrap_or_default();
+        action.starts_with("actions/upload-artifact@") && it["if"] == "always()"
+    };
+    assert!(steps.iter().any(|it| runs(&it)), "it runs the four runs");
+    assert!(steps.iter().any(|it| uploads(&it)), "it keeps the evidence");
 }
 
 fn ci() -> &'static TextFile {

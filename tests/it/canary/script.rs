@@ -34,7 +34,7 @@ fn the_four_scenarios_pass_on_our_binary_and_the_evidence_verifies_and_is_report
                 > 5,
             "{at}"
         );
-        assert_eq!(evidence(at)["readiness_after"]["status"], "ok");
+        assert_eq!(evidence(at)["readiness_after"]["status"], "ready");
     }
     assert!(
         evidence(1)["legacy_queue_db_path"]

@@ -1,28 +1,41 @@
 //! The gate at egress: what slipped into the queue past the gate of capture never leaves.
 
-use super::{Case, DELIVERED, FAILED, counts, target, why};
+use super::{Case, DELIVERED, FAILED, capture, counts, target, why};
 use crate::support::sandbox::Sandbox;
 use kitty_runtime::fs::os_filesystem;
 use kitty_runtime::inbox::Inbox;
+use kitty_runtime::journal::{Journal, Mark};
 use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};
 use serde_json::{Value, json};
+
+/// Records of events that nobody logged in has captured; the journal gives the sequences.
+fn events<'a>(records: &[(&'a str, &'a [u8])]) -> Vec<RecordView<'a>> {
+    let record = |(id, payload): &(&'a str, &'a [u8])| RecordView {
+        sequence: 0,
+        kind: RecordKind::Event,
+        captured_ms: 1,
+        scope: CaptureScope::NOBODY,
+        id,
+        payload,
+    };
+    records.iter().map(record).collect()
+}
 
 /// Puts records into the inbox that no capture of ours would have let in.
 fn poison(sandbox: &Sandbox, records: &[(&str, &[u8])]) {
     let paths = sandbox.map().project_scope(&sandbox.project_uuid());
     let inbox = Inbox::new(os_filesystem(), paths);
-    let records: Vec<RecordView<'_>> = records
-        .iter()
-        .map(|(id, payload)| RecordView {
-            sequence: 0,
-            kind: RecordKind::Event,
-            captured_ms: 1,
-            scope: CaptureScope::NOBODY,
-            id,
-            payload,
-        })
-        .collect();
-    inbox.append(1, &records).unwrap();
+    inbox.append(1, &events(records)).unwrap();
+}
+
+/// Writes records behind the last of the journal, which is open nowhere.
+fn poison_journal(sandbox: &Sandbox, records: &[(&str, &[u8])]) {
+    let paths = sandbox.map().project_scope(&sandbox.project_uuid());
+    let (filesystem, name) = (os_filesystem(), sandbox.project_uuid());
+    let (mut journal, damage) = Journal::open(&filesystem, &paths, &name, Mark::default()).unwrap();
+    assert_eq!(damage.len(), 0);
+    assert!(journal.next_sequence() > 1, "there is a journal to poison");
+    journal.append(&events(records)).unwrap();
 }
 
 #[test]
@@ -134,5 +147,28 @@ fn what_the_gate_refuses_is_parked_with_its_reason_and_the_others_are_delivered(
         case.server.batches().len(),
         sent,
         "what is parked is not tried again"
+    );
+}
+
+#[test]
+fn fr_013_a_row_written_by_hand_into_the_journal_never_leaves_and_the_rest_does() {
+    let mut case = Case::with_events(2);
+    case.sync(DELIVERED);
+    let mut poisoned = case.sandbox.stored_events().remove(0);
+    poisoned["event_id"] = json!("01KDVDNAZ884G7ZWYRD6Z1RV0W");
+    poisoned["feature_slug"] = json!("001-old");
+    let poisoned = poisoned.to_string().into_bytes();
+    poison_journal(&case.sandbox, &[("POISONED", &poisoned)]);
+    case.ids.extend(capture(&case.sandbox, 2));
+
+    let report = case.sync(FAILED);
+    assert_eq!(report["terminal_failed"], 1, "{report}");
+    assert_eq!(case.server.stored_ids(), case.ids);
+    let why = why(&case.sandbox, "POISONED");
+    let target = &why["targets"][0];
+    assert_eq!(target["state"], "quarantined", "{why}");
+    assert!(
+        target["message"].as_str().unwrap().contains("feature_slug"),
+        "{why}"
     );
 }
