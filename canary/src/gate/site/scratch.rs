@@ -46,6 +46,7 @@ impl Scratch {
             Err(error) => return Err(failed(error)),
             Ok(bytes) => {
                 let left = PathBuf::from(String::from_utf8_lossy(&bytes).trim());
+                must_be_scratch(&left)?;
                 end_processes_below(&left);
                 remove(&left)?;
             }
@@ -90,17 +91,20 @@ impl Drop for Scratch {
     }
 }
 
-fn remove(directory: &Path) -> Result<(), WorldError> {
+/// Nothing is ended or removed because a file that anybody may have changed says so.
+fn must_be_scratch(directory: &Path) -> Result<(), WorldError> {
     let name = directory.file_name().unwrap_or_default();
-    if !name
-        .as_encoded_bytes()
-        .starts_with(Scratch::PREFIX.as_bytes())
-    {
-        return Err(WorldError(format!(
-            "{} is no scratch directory of a gate; remove the file {NOTE}",
-            directory.display()
-        )));
+    let prefix = Scratch::PREFIX.as_bytes();
+    if directory.is_absolute() && name.as_encoded_bytes().starts_with(prefix) {
+        return Ok(());
     }
+    Err(WorldError(format!(
+        "{NOTE} names `{}`, which is no scratch directory of a gate; remove that file",
+        directory.display()
+    )))
+}
+
+fn remove(directory: &Path) -> Result<(), WorldError> {
     match std::fs::remove_dir_all(directory) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(WorldError(format!("{}: {error}", directory.display())))
@@ -133,5 +137,44 @@ fn end_processes_below(directory: &Path) {
             let _ = process.signal(ProcessSignal::Kill);
             let _ = process.ends_within(END_LIMIT);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kitty_runtime::fs::os_filesystem;
+
+    #[test]
+    fn what_an_earlier_process_left_is_removed_and_nothing_else_ever_is() {
+        let filesystem = os_filesystem();
+        let base = tempfile::tempdir().unwrap();
+        let fresh = |name: &str| {
+            let path = base.path().join(name);
+            filesystem.create_dir(&path).unwrap();
+            path
+        };
+        let gate = fresh("gate");
+        let note = gate.join(NOTE);
+        let left = Scratch::take(filesystem.clone(), &gate, &fresh("kg-1")).unwrap();
+        left.clear().unwrap();
+        // As a process that was killed leaves it.
+        let left = std::mem::ManuallyDrop::new(left);
+        let next = Scratch::take(filesystem.clone(), &gate, &fresh("kg-2")).unwrap();
+        assert!(!left.directory.exists() && next.directory.exists());
+        drop(next);
+        assert!(!note.exists() && !base.path().join("kg-2").exists());
+
+        let other = fresh("other");
+        for text in [other.to_str().unwrap(), "", "/", "kg-3", "/nowhere/../x"] {
+            let bytes = text.as_bytes();
+            crashsafe::replace(&*filesystem, &note, bytes, Durability::ProcessDeath).unwrap();
+            let refused = Scratch::take(filesystem.clone(), &gate, &other).unwrap_err();
+            assert!(
+                refused.0.contains("no scratch directory"),
+                "{text}: {refused}"
+            );
+        }
+        assert!(other.exists());
     }
 }

@@ -119,7 +119,7 @@ fn released(works: &Works, commit: &str, head: &str) {
     std::fs::remove_file(&run).unwrap();
     write(
         &run,
-        &text.replacen("\"duration_ms\": ", "\"duration_ms\": 1", 1),
+        text.replacen("\"duration_ms\": ", "\"duration_ms\": 1", 1),
     );
     refused(commit, &[], "run-3.json: was changed since it was written");
     std::fs::remove_file(&run).unwrap();
@@ -127,7 +127,7 @@ fn released(works: &Works, commit: &str, head: &str) {
     works.verify(commit, &[]).expect_code(0);
     let log = works.directory().join("gate.jsonl");
     let text = std::fs::read_to_string(&log).unwrap();
-    write(&log, &text.replacen("GATE_COMPLETE", "TEAMSPACE_PASSED", 1));
+    write(&log, text.replacen("GATE_COMPLETE", "TEAMSPACE_PASSED", 1));
     refused(commit, &[], "changed");
 }
 
