@@ -10,16 +10,16 @@
 //!
 //! Every file is created new, forced to disk and made read-only; an attempt never reuses a directory.
 
+mod bundle;
 mod manifest;
 mod verify;
 
+pub use bundle::Bundle;
 pub use manifest::MANIFEST;
-pub use verify::{Finding, Protocol, manifest_digest, verify};
+pub use verify::{Finding, Protocol, manifest_digest, verify, verify_bundle};
 
 use crate::result::CanaryRunResult;
-use kitty_runtime::crashsafe;
 use kitty_runtime::fs::Filesystem;
-use manifest::Manifest;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -67,9 +67,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {
 /// An attempt that is being written.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    filesystem: &'a dyn Filesystem,
-    directory: PathBuf,
-    manifest: Manifest,
+    bundle: Bundle<'a>,
     latest: Option<String>,
 }
 
@@ -93,48 +91,18 @@ impl<'a> Attempt<'a> {
         artifacts: &Path,
         tag: &str,
     ) -> Result<Self, ArtifactError> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
-        if tag.is_empty() || tag.starts_with('.') || !tag.chars().all(fits) {
-            return Err(ArtifactError::Tag(tag.to_owned()));
-        }
-        let folder = artifacts.join(FOLDER);
-        crashsafe::create_dir_all(filesystem, &folder).map_err(at(&folder))?;
-        let directory = Self::new_directory(filesystem, &folder, tag)?;
-        let runs = directory.join(RUNS);
-        filesystem.create_dir(&runs).map_err(at(&runs))?;
-        filesystem.sync_dir(&directory).map_err(at(&directory))?;
+        let bundle = Bundle::begin(filesystem, &artifacts.join(FOLDER), tag)?;
+        bundle.folder(RUNS)?;
         Ok(Self {
-            filesystem,
-            directory,
-            manifest: Manifest::default(),
+            bundle,
             latest: None,
         })
-    }
-
-    fn new_directory(
-        filesystem: &dyn Filesystem,
-        folder: &Path,
-        tag: &str,
-    ) -> Result<PathBuf, ArtifactError> {
-        let names = filesystem.list(folder).map_err(at(folder))?;
-        let prefix = format!("{tag}-attempt");
-        let number = |name: &String| name.strip_prefix(&prefix)?.parse::<u32>().ok();
-        let mut next = names.iter().filter_map(number).max().unwrap_or(0) + 1;
-        loop {
-            let directory = folder.join(format!("{prefix}{next}"));
-            // Another process may have taken the number since.
-            if filesystem.create_dir(&directory).map_err(at(&directory))? {
-                filesystem.sync_dir(folder).map_err(at(folder))?;
-                return Ok(directory);
-            }
-            next += 1;
-        }
     }
 
     /// Returns where the attempt lies.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        &self.directory
+        self.bundle.directory()
     }
 
     /// Writes the result of a run; a number that is there already is refused.
@@ -160,9 +128,7 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// [`ArtifactError`], also when it is there already.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), ArtifactError> {
-        write_once(self.filesystem, &self.directory.join(name), bytes)?;
-        self.manifest.add(name, bytes);
-        Ok(())
+        self.bundle.write(name, bytes)
     }
 
     /// Writes `latest.json` and the manifest; nothing is added afterwards.
@@ -172,13 +138,7 @@ impl<'a> Attempt<'a> {
     pub fn seal(mut self) -> Result<Sealed, ArtifactError> {
         let latest = self.latest.take().ok_or(ArtifactError::Empty)?;
         self.write(LATEST, latest.as_bytes())?;
-        let manifest = self.manifest.to_string();
-        let path = self.directory.join(MANIFEST);
-        write_once(self.filesystem, &path, manifest.as_bytes())?;
-        Ok(Sealed {
-            digest: manifest::digest(manifest.as_bytes()),
-            directory: self.directory,
-        })
+        self.bundle.seal()
     }
 }
 
@@ -186,24 +146,6 @@ impl<'a> Attempt<'a> {
 #[must_use]
 pub fn run_file(number: u8) -> String {
     format!("{RUNS}/run-{number}.json")
-}
-
-/// Creates a file that must not exist, forces it to disk and makes it read-only.
-fn write_once(filesystem: &dyn Filesystem, path: &Path, bytes: &[u8]) -> Result<(), ArtifactError> {
-    let mut file = filesystem.create_new(path).map_err(at(path))?;
-    file.write_all(bytes).map_err(at(path))?;
-    make_read_only(path).map_err(at(path))?;
-    file.sync_data().map_err(at(path))?;
-    crashsafe::sync_parent(filesystem, path).map_err(at(path))
-}
-
-fn make_read_only(path: &Path) -> io::Result<()> {
-    let mut permissions = std::fs::metadata(path)?.permissions();
-    #[cfg(unix)]
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o444);
-    #[cfg(not(unix))]
-    permissions.set_readonly(true);
-    std::fs::set_permissions(path, permissions)
 }
 
 #[cfg(test)]

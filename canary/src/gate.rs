@@ -16,15 +16,19 @@ pub mod facts;
 pub mod github;
 pub mod log;
 pub mod outbox;
+pub mod plan;
+pub mod site;
 pub mod snapshot;
 pub mod substance;
 pub mod template;
+pub mod verify;
 pub mod world;
 
 pub use config::GateConfig;
 pub use core::{Gate, Report, Standing, State};
 pub use drive::{Driver, GateError};
 pub use facts::{Act, Answer, Input, Question, Verb, Witness};
+pub use site::{Scratch, Site};
 pub use world::{World, WorldError};
 
 use sha2::{Digest as _, Sha256};

@@ -172,6 +172,7 @@ impl Setup<'_> {
             scene.evidence.readiness_before = ready()?;
             scenarios::run(&mut scene)?;
             scene.evidence.readiness_after = ready()?;
+            scene.evidence.count_refused();
             Ok(())
         })();
         *evidence = std::mem::take(&mut scene.evidence);

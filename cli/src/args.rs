@@ -228,6 +228,8 @@ impl Command {
             Self::Canary(CanaryCommand::Run(args)) => args.json,
             Self::Canary(CanaryCommand::Verify(args)) => args.json,
             Self::Canary(CanaryCommand::Suite(args)) => args.json,
+            Self::Canary(CanaryCommand::Gate(args)) => args.wants_json(),
+            Self::Canary(CanaryCommand::Origin(args)) => args.json,
             Self::Config(ConfigCommand::List { json }) => *json,
             Self::Hosted(HostedCommand::Tracker(command)) => command.wants_json(),
             Self::Hosted(HostedCommand::IssueSearch(args)) => args.json,

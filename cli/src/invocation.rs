@@ -16,6 +16,9 @@ use std::time::Duration;
 /// The release, as answers name it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The commit that the program was built from; `None` when the build was not told and had no history.
+pub const COMMIT: Option<&str> = option_env!("SPEC_KITTY_COMMIT");
+
 /// One run of the program.
 #[derive(Debug, Clone)]
 pub struct Invocation {

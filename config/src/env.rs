@@ -70,7 +70,13 @@ variables! {
     XDG_CONFIG_HOME = "XDG_CONFIG_HOME", "`$HOME/.config`",
         "Names the directory that `sync daemon install` writes the service into (Linux); used when it is absolute.";
     PATH = "PATH", "`/usr/local/bin:/usr/bin:/bin`",
-        "Says where the machines of the canary find programs such as `git`.";
+        "Says where the canary and its gate find programs such as `git`.";
+    GH_TOKEN = "GH_TOKEN", "the login of `gh`",
+        "Is passed on to `gh` by the release gate.";
+    GITHUB_TOKEN = "GITHUB_TOKEN", "`GH_TOKEN`, or the login of `gh`",
+        "Is passed on to `gh` by the release gate.";
+    GH_CONFIG_DIR = "GH_CONFIG_DIR", "`$XDG_CONFIG_HOME/gh`",
+        "Is passed on to `gh` by the release gate: where its login lies.";
     LOGNAME = "LOGNAME", "`USER`",
         "Names the user in the emitter's identity (`node_id`), as in the Python CLI.";
     USER = "USER", "`LNAME`",

@@ -26,11 +26,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 /// `GET /health/`: the process answers, and says what it is.
 ///
 /// The commit and the time of the build are null in a build that was not told them.
-async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(described("ok"))
+async fn live(state: Data<State>) -> HttpResponse {
+    HttpResponse::Ok().json(described(&state, "ok"))
 }
 
-fn described(status: &str) -> Value {
+fn described(state: &State, status: &str) -> Value {
     let packages = Gate::vendored().provenance().packages();
     let events = packages
         .filter(|package| package.name == EVENTS_PACKAGE)
@@ -39,7 +39,7 @@ fn described(status: &str) -> Value {
         "status": status,
         "service": SERVICE,
         "version": env!("CARGO_PKG_VERSION"),
-        "git_sha": option_env!("SPEC_KITTY_COMMIT"),
+        "git_sha": state.commit,
         "build_timestamp": option_env!("SPEC_KITTY_BUILT_AT"),
         "spec_kitty_events": events.map(|package| package.version),
         "environment": "self-hosted",
@@ -88,7 +88,7 @@ async fn ready(state: Data<State>) -> HttpResponse {
     } else {
         (HttpResponse::ServiceUnavailable(), "degraded")
     };
-    let mut document = described(status);
+    let mut document = described(&state, status);
     document["dependencies"] = json!({
         "postgres": {"status": stored},
         "redis": {"status": live},

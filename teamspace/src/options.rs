@@ -37,6 +37,8 @@ pub struct Options {
     pub lifetimes: Lifetimes,
     /// The clock that decides about expiry.
     pub time: SharedTime,
+    /// The commit that this program was built from, for `/health/`; `None` when nobody knows.
+    pub commit: Option<&'static str>,
 }
 
 impl Options {
@@ -53,6 +55,7 @@ impl Options {
             limits: Limits::default(),
             lifetimes: Lifetimes::default(),
             time: Arc::new(SystemTime),
+            commit: None,
         }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) requests: Semaphore,
     /// The address clients use, without a trailing slash.
     pub(crate) public_url: String,
+    /// The commit that this program was built from.
+    pub(crate) commit: Option<&'static str>,
     time: SharedTime,
 }
 
@@ -66,6 +68,7 @@ impl State {
             public_url,
             limits: options.limits.clone(),
             lifetimes: options.lifetimes.clone(),
+            commit: options.commit,
             time: options.time.clone(),
         }
     }

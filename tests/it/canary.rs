@@ -3,6 +3,7 @@
 
 mod broken;
 mod evidence;
+mod gate;
 mod script;
 mod suite;
 

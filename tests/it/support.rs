@@ -3,6 +3,7 @@
 pub mod crew;
 pub mod daemons;
 pub mod faulty_fs;
+pub mod history;
 pub mod killer;
 pub mod missions;
 pub mod pipeline;

@@ -1,5 +1,6 @@
 //! Evidence that is touched in any way does not verify.
 
+use super::manifest::Manifest;
 use super::*;
 use crate::result::{BoundaryEvidence, FailureMode, Outcome, Scenario, ScenarioResult, outcome_of};
 use kitty_runtime::fs::OsFilesystem;

@@ -62,19 +62,38 @@ pub fn manifest_digest(attempt: &Path) -> Option<String> {
 /// [`ArtifactError`] when it cannot be read.
 pub fn verify(attempt: &Path, protocol: Protocol) -> Result<Vec<Finding>, ArtifactError> {
     let files = read_files(attempt)?;
-    let mut findings = Vec::new();
+    Ok(match manifest_of(&files) {
+        Err(finding) => vec![finding],
+        Ok(manifest) => {
+            let mut findings = compare(&manifest, &files);
+            findings.extend(judge(&files, protocol));
+            findings
+        }
+    })
+}
+
+/// Checks a bundle; no finding means that nothing was changed since it was sealed.
+///
+/// # Errors
+/// [`ArtifactError`] when it cannot be read.
+pub fn verify_bundle(directory: &Path) -> Result<Vec<Finding>, ArtifactError> {
+    let files = read_files(directory)?;
+    Ok(match manifest_of(&files) {
+        Err(finding) => vec![finding],
+        Ok(manifest) => compare(&manifest, &files),
+    })
+}
+
+fn manifest_of(files: &BTreeMap<String, Vec<u8>>) -> Result<Manifest, Finding> {
     let Some(manifest) = files.get(MANIFEST) else {
         let what = "is missing: the attempt was never finished, or the manifest was removed";
-        return Ok(vec![Finding::new(MANIFEST, what)]);
+        return Err(Finding::new(MANIFEST, what));
     };
     let parsed = std::str::from_utf8(manifest).ok().and_then(Manifest::parse);
-    let Some(manifest) = parsed else {
+    parsed.ok_or_else(|| {
         let what = "is not a manifest as it is written: it was changed";
-        return Ok(vec![Finding::new(MANIFEST, what)]);
-    };
-    findings.extend(compare(&manifest, &files));
-    findings.extend(judge(&files, protocol));
-    Ok(findings)
+        Finding::new(MANIFEST, what)
+    })
 }
 
 /// Reads every file below an attempt; whatever is not a file or a directory counts as an empty file.

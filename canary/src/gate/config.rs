@@ -29,10 +29,13 @@ pub struct GateConfig {
     /// How many historical `business_rule` rows the server holds.
     #[serde(default = "historical_rows")]
     pub business_rule_rows: u64,
-    /// The program that runs the canary, with its first arguments; this program without it.
+    /// The command that runs the canary once; `spec-kitty canary run` of this program without it. It
+    /// is given `--run-number`, `--server`, `--approval-key-file`, `--account`, `--cli`, `--artifacts`,
+    /// `--tag` and `--json`, and leaves one attempt in the artifacts.
     #[serde(default)]
     pub runner: Vec<String>,
-    /// The Teamspace suite: a command that is run four times. `{run}`, `{xml}` and `{server}` are
+    /// The Teamspace suite: a command that is run four times. `{run}`, `{xml}` (where the JUnit XML
+    /// is expected), `{server}`, `{account}`, `{approval_key_file}`, `{program}` and `{prefix}` are
     /// replaced.
     pub suite: Vec<String>,
     /// Files and directories besides the state root's own that no run may change.
@@ -79,6 +82,9 @@ pub struct Fix {
     /// Words that make a changed line immaterial, besides those of logging: for example `timeout`.
     #[serde(default)]
     pub immaterial: Vec<String>,
+    /// How many seconds the test may take.
+    #[serde(default = "test_seconds")]
+    pub limit_seconds: u64,
 }
 
 /// How a candidate is installed and asked.
@@ -115,10 +121,21 @@ pub struct Server {
     pub account: String,
     /// The file with the key that approves logins.
     pub approval_key_file: PathBuf,
+    /// How many seconds to wait before a health endpoint that did not answer well is asked again.
+    #[serde(default = "retry_seconds")]
+    pub retry_seconds: u64,
 }
 
 fn least_events() -> String {
     "5.1.0".to_owned()
+}
+
+const fn test_seconds() -> u64 {
+    900
+}
+
+const fn retry_seconds() -> u64 {
+    15
 }
 
 const fn historical_rows() -> u64 {
@@ -189,6 +206,26 @@ impl Version {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_published_example_is_a_configuration_with_every_field() {
+        let text = include_str!("../../../docs/canary-gate.example.json");
+        let config = GateConfig::parse(text).unwrap();
+        let shown: serde_json::Value = serde_json::from_str(text).unwrap();
+        let whole = serde_json::to_value(&config).unwrap();
+        let names = |value: &serde_json::Value| -> Vec<String> {
+            value.as_object().unwrap().keys().cloned().collect()
+        };
+        // What `gh` is asked for instead of a file is the one alternative.
+        let mut all = names(&whole);
+        all.retain(|name| name != "releases_repo");
+        assert_eq!(names(&shown), all);
+        let parts = ["/blockers/0", "/blockers/0/fix", "/candidate", "/server"];
+        for part in parts {
+            let of = |value: &serde_json::Value| names(value.pointer(part).unwrap());
+            assert_eq!(of(&shown), of(&whole), "{part}");
+        }
+    }
 
     #[test]
     fn candidates_are_ordered_by_number_and_come_before_their_release() {

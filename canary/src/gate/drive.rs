@@ -6,13 +6,15 @@ use super::digest;
 use super::facts::{Effect, Input};
 use super::log::{Log, LogError};
 use super::world::{World, WorldError};
-use kitty_runtime::crashsafe;
-use kitty_runtime::fs::Filesystem;
+use kitty_runtime::crashsafe::{self, Durability};
+use kitty_runtime::fs::{Filesystem, read_all};
 use kitty_runtime::time::{SharedTime, iso};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The log within the directory of a gate.
 pub const LOG: &str = "gate.jsonl";
+/// The copy of its configuration, so that the log can be judged by itself later.
+pub const CONFIG: &str = "config.json";
 
 /// A gate that cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,9 @@ pub struct Driver<'a> {
     gate: Gate,
     log: Log<'a>,
     time: SharedTime,
+    filesystem: &'a dyn Filesystem,
+    /// The copy of the configuration.
+    copy: PathBuf,
     config: String,
     reached: State,
 }
@@ -70,18 +75,32 @@ impl<'a> Driver<'a> {
         config: &GateConfig,
         time: SharedTime,
     ) -> Result<Self, GateError> {
-        let path = directory.join(LOG);
         crashsafe::create_dir_all(filesystem, directory).map_err(|source| LogError::Io {
             path: directory.display().to_string(),
             source,
         })?;
+        Self::read(filesystem, directory, config, time)
+    }
+
+    /// Reads the gate of a directory and changes nothing; it stands where its log ends.
+    ///
+    /// # Errors
+    /// [`GateError`].
+    pub fn read(
+        filesystem: &'a dyn Filesystem,
+        directory: &Path,
+        config: &GateConfig,
+        time: SharedTime,
+    ) -> Result<Self, GateError> {
+        let path = directory.join(LOG);
         let (log, entries) = Log::open(filesystem, &path)?;
-        let text = serde_json::to_vec(config).expect("a configuration is JSON");
         let mut driver = Self {
             gate: Gate::new(config.clone()),
             log,
             time,
-            config: digest(&text),
+            filesystem,
+            copy: directory.join(CONFIG),
+            config: digest(&canonical(config)),
             reached: State::Idle,
         };
         for entry in entries {
@@ -113,6 +132,12 @@ impl<'a> Driver<'a> {
         &self.gate
     }
 
+    /// Returns how far the gate ever came.
+    #[must_use]
+    pub const fn reached(&self) -> State {
+        self.reached
+    }
+
     /// Returns the digest of the last line of the log.
     #[must_use]
     pub fn head(&self) -> &str {
@@ -127,9 +152,23 @@ impl<'a> Driver<'a> {
         if let Some(from) = from.filter(|from| *from > self.reached) {
             return Err(GateError::Ahead(from));
         }
+        self.keep_config()?;
         let at = self.time.now().as_second();
         let config = self.config.clone();
         self.record(&Input::Activated { at, config, from })
+    }
+
+    /// Writes the configuration beside the log, unless it is there.
+    fn keep_config(&self) -> Result<(), LogError> {
+        let bytes = canonical(self.gate.config());
+        if read_all(self.filesystem, &self.copy).ok().as_deref() == Some(&bytes) {
+            return Ok(());
+        }
+        let kept = crashsafe::replace(self.filesystem, &self.copy, &bytes, Durability::PowerCut);
+        kept.map_err(|source| LogError::Io {
+            path: self.copy.display().to_string(),
+            source,
+        })
     }
 
     /// Does the one next thing; `None` when the gate stopped or is complete.
@@ -167,6 +206,11 @@ impl<'a> Driver<'a> {
         self.gate = next;
         Ok(())
     }
+}
+
+/// The bytes that stand for a configuration, whatever its file looks like.
+fn canonical(config: &GateConfig) -> Vec<u8> {
+    serde_json::to_vec(config).expect("a configuration is JSON")
 }
 
 #[cfg(test)]

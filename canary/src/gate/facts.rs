@@ -117,7 +117,7 @@ pub struct Preflight {
     pub commit_is_recent: bool,
     /// Whether what a later scenario needs (owner record, preflight) loads in the candidate.
     pub import_error: Option<String>,
-    /// The status of `/health/`.
+    /// The status of `/health/`; 0 when nobody answered in time.
     pub health_status: u16,
     /// The version of the service.
     pub service_version: String,
@@ -125,7 +125,7 @@ pub struct Preflight {
     pub service_commit: String,
     /// The events package of the service.
     pub events_version: String,
-    /// The status of `/health/ready/`.
+    /// The status of `/health/ready/`; 0 when nobody answered in time.
     pub ready_status: u16,
     /// Rows that failed for good because of infrastructure; `None` when the server did not say.
     pub terminal_failed_infra: Option<u64>,
@@ -203,7 +203,7 @@ impl RunFound {
 pub struct Runs {
     /// The number of the attempt.
     pub attempt: u32,
-    /// The directory of the evidence.
+    /// The directory of the evidence, relative to the gate's.
     pub evidence: String,
     /// The digest of its manifest.
     pub digest: String,
@@ -215,8 +215,10 @@ pub struct Runs {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuiteFound {
-    /// The directory of logs and JUnit XML.
+    /// The directory of logs and JUnit XML, relative to the gate's.
     pub evidence: String,
+    /// The digest of its manifest.
+    pub digest: String,
     /// Whether each of the consecutive runs passed.
     pub passed: Vec<bool>,
 }

@@ -92,6 +92,21 @@ impl Outbox {
             .collect()
     }
 
+    /// Returns what the acts that wait will make of an issue; `None` when none changes its state.
+    fn foreseen(&self, issue: &IssueRef) -> Result<Option<IssueState>, WorldError> {
+        let waiting = self.waiting()?;
+        let of_issue = |it: &&Waiting| it.repo == issue.repo && it.issue == issue.number;
+        let mut states = waiting
+            .iter()
+            .filter(of_issue)
+            .filter_map(|it| match it.action {
+                Verb::Comment => None,
+                Verb::Close => Some(IssueState::Closed),
+                Verb::Reopen => Some(IssueState::Open),
+            });
+        Ok(states.next_back())
+    }
+
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), WorldError> {
         let path = self.directory.join(name);
         crashsafe::replace(&*self.filesystem, &path, bytes, Durability::PowerCut)
@@ -121,17 +136,7 @@ impl Tracker for Outbox {
     fn state(&self, issue: &IssueRef) -> Result<IssueState, WorldError> {
         let known = self.known.iter().find(|it| it.issue == *issue);
         let known = known.map(|it| it.state);
-        let waiting = self.waiting()?;
-        let of_issue = |it: &&Waiting| it.repo == issue.repo && it.issue == issue.number;
-        let mut later = waiting
-            .iter()
-            .filter(of_issue)
-            .filter_map(|it| match it.action {
-                Verb::Comment => None,
-                Verb::Close => Some(IssueState::Closed),
-                Verb::Reopen => Some(IssueState::Open),
-            });
-        later.next_back().or(known).ok_or_else(|| {
+        self.foreseen(issue)?.or(known).ok_or_else(|| {
             WorldError(format!(
                 "the state of {issue} is not in the file of the issues; add it"
             ))
@@ -172,6 +177,28 @@ impl Tracker for Outbox {
         self.write(&waiting.body_file, act.body.as_bytes())?;
         self.write(&format!("{stem}.json"), format!("{text}\n").as_bytes())?;
         Ok(Witness::Rendered(path.display().to_string()))
+    }
+}
+
+/// A tracker that is read elsewhere and written here: what was found there waits for a person.
+#[derive(Debug)]
+pub struct Rendered {
+    /// Where the states come from.
+    pub reads: Box<dyn Tracker>,
+    /// Where the acts go.
+    pub outbox: Outbox,
+}
+
+impl Tracker for Rendered {
+    fn state(&self, issue: &IssueRef) -> Result<IssueState, WorldError> {
+        match self.outbox.foreseen(issue)? {
+            Some(state) => Ok(state),
+            None => self.reads.state(issue),
+        }
+    }
+
+    fn perform(&self, act: &Act) -> Result<Witness, WorldError> {
+        self.outbox.perform(act)
     }
 }
 

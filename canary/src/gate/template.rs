@@ -22,6 +22,8 @@ pub const INTEGRITY: &str = "No manual SaaS queue mutation, Fly DB edits, daemon
 struct Fields {
     issue: String,
     missing: Vec<&'static str>,
+    /// Whether a field that is missing is named in its place.
+    draft: bool,
 }
 
 impl Fields {
@@ -29,6 +31,14 @@ impl Fields {
         Self {
             issue: issue.to_string(),
             missing: Vec::new(),
+            draft: false,
+        }
+    }
+
+    fn draft(issue: &IssueRef) -> Self {
+        Self {
+            draft: true,
+            ..Self::new(issue)
         }
     }
 
@@ -37,12 +47,15 @@ impl Fields {
         let placeholder = value.starts_with('<') && value.ends_with('>');
         if value.is_empty() || placeholder || value == "unknown" {
             self.missing.push(name);
+            if self.draft {
+                return format!("<{name}>");
+            }
         }
         value.to_owned()
     }
 
     fn finish(self, text: String) -> Result<String, Missing> {
-        if self.missing.is_empty() {
+        if self.draft || self.missing.is_empty() {
             return Ok(text);
         }
         Err(Missing {
@@ -57,7 +70,10 @@ impl Fields {
 /// # Errors
 /// [`Missing`].
 pub fn evidence(config: &GateConfig, facts: &Facts) -> Result<String, Missing> {
-    let mut fields = Fields::new(&config.evidence_issue);
+    render_evidence(Fields::new(&config.evidence_issue), facts)
+}
+
+fn render_evidence(mut fields: Fields, facts: &Facts) -> Result<String, Missing> {
     let mut text = String::from("## Auth identity-boundary canary — 4/4 pass evidence\n\n");
     text.push_str(&environment(&mut fields, facts));
     text.push_str("### Health snapshot (taken immediately before four-run protocol)\n\n");
@@ -79,7 +95,14 @@ pub fn evidence(config: &GateConfig, facts: &Facts) -> Result<String, Missing> {
 /// # Errors
 /// [`Missing`].
 pub fn release(config: &GateConfig, facts: &Facts) -> Result<String, Missing> {
-    let mut fields = Fields::new(&config.release_issue);
+    render_release(Fields::new(&config.release_issue), config, facts)
+}
+
+fn render_release(
+    mut fields: Fields,
+    config: &GateConfig,
+    facts: &Facts,
+) -> Result<String, Missing> {
     let mut text =
         String::from("## Canary evidence - post planning#16 auth boundary hardening\n\n");
     text.push_str(&environment(&mut fields, facts));
@@ -112,13 +135,46 @@ pub fn release(config: &GateConfig, facts: &Facts) -> Result<String, Missing> {
 /// # Errors
 /// [`Missing`].
 pub fn failure(tag: &str, issue: &IssueRef, runs: &Runs) -> Result<String, Missing> {
-    let mut fields = Fields::new(issue);
-    let tag = fields.take("candidate", Some(tag));
-    let path = fields.take("evidence path", Some(&runs.evidence));
-    let digest = fields.take("evidence digest", Some(&runs.digest));
+    render_failure(Fields::new(issue), Some(tag), Some(runs))
+}
+
+/// Which comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comment<'a> {
+    /// The one that closes the evidence issue.
+    Evidence,
+    /// The one on the release tracker.
+    Release,
+    /// The one that opens a blocker again.
+    Failure(&'a IssueRef),
+}
+
+/// Renders a comment from what is known; a field that is not known yet is named in its place.
+#[must_use]
+pub fn draft(comment: Comment<'_>, config: &GateConfig, facts: &Facts) -> String {
+    let rendered = match comment {
+        Comment::Evidence => render_evidence(Fields::draft(&config.evidence_issue), facts),
+        Comment::Release => render_release(Fields::draft(&config.release_issue), config, facts),
+        Comment::Failure(issue) => {
+            let tag = facts.candidate.as_ref().map(|it| it.tag.as_str());
+            render_failure(Fields::draft(issue), tag, None)
+        }
+    };
+    rendered.expect("a draft lacks nothing: it names what is not known")
+}
+
+fn render_failure(
+    mut fields: Fields,
+    tag: Option<&str>,
+    runs: Option<&Runs>,
+) -> Result<String, Missing> {
+    let tag = fields.take("candidate", tag);
+    let attempt = runs.map(|it| it.attempt.to_string());
+    let attempt = fields.take("attempt", attempt.as_deref());
+    let path = fields.take("evidence path", runs.map(|it| it.evidence.as_str()));
+    let digest = fields.take("evidence digest", runs.map(|it| it.digest.as_str()));
     let mut text = format!(
-        "## Identity-boundary canary failed on {tag} (attempt {})\n\n### Results\n\n",
-        runs.attempt
+        "## Identity-boundary canary failed on {tag} (attempt {attempt})\n\n### Results\n\n"
     );
     text.push_str(&rows(runs));
     let _ = writeln!(
@@ -202,14 +258,24 @@ fn table(fields: &mut Fields, facts: &Facts) -> String {
         .map(|it| it.runs.len().to_string())
         .filter(|it| it == "4");
     fields.take("four runs", count.as_deref());
-    runs.map(|runs| format!("{}\n", rows(runs)))
-        .unwrap_or_default()
+    format!("{}\n", rows(runs))
 }
 
-fn rows(runs: &Runs) -> String {
+/// The table of the runs; the names of its fields while there is none.
+fn rows(runs: Option<&Runs>) -> String {
     let mut text = String::from(
         "| Run | Outcome | Scenario 1 | Scenario 2 | Scenario 3 | Scenario 4 |\n|---|---|---|---|---|---|\n",
     );
+    let Some(runs) = runs else {
+        let cells = (1..=4).map(|it| format!(" <scenario {it}> |"));
+        text.extend(
+            ["| <run> | <outcome> |".to_owned()]
+                .into_iter()
+                .chain(cells),
+        );
+        text.push('\n');
+        return text;
+    };
     for run in &runs.runs {
         let outcome = if run.outcome == Outcome::Pass {
             "PASS"

@@ -40,6 +40,16 @@ pub struct BoundaryEvidence {
     pub readiness_after: Value,
 }
 
+impl BoundaryEvidence {
+    /// Takes over what the server's last readiness says of what it refused.
+    pub(crate) fn count_refused(&mut self) {
+        let drain = &self.readiness_after["dependencies"]["drain_queue"];
+        let counts = &mut self.saas_counts;
+        counts.batch_intake_terminal_failed = drain["terminal_failed_count"].as_u64();
+        counts.batch_intake_business_rule_rejected = drain["business_rule_rejected_count"].as_u64();
+    }
+}
+
 /// The daemon that the record names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -68,9 +78,9 @@ pub struct DaemonOwner {
 pub struct SaasCounts {
     /// Batches that the server took in; null when it does not tell.
     pub batch_intake_total: Option<u64>,
-    /// Those that failed for good by a fault of the infrastructure.
+    /// Events that failed for good by a fault of the infrastructure; null when it does not tell.
     pub batch_intake_terminal_failed: Option<u64>,
-    /// Those that a rule of the business refused.
+    /// Events that a rule of the business refused; null when it does not tell.
     pub batch_intake_business_rule_rejected: Option<u64>,
     /// Events.
     pub sync_event_count: u64,

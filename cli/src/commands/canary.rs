@@ -1,13 +1,17 @@
 //! `canary`: the identity-boundary canary, its evidence, and the page about it.
 
 mod evidence;
+mod gate;
 mod live;
+mod origin;
 mod progress;
 mod suite;
 mod teamspace;
 mod uplink;
 
 pub use evidence::{ReportArgs, VerifyArgs};
+pub use gate::GateArgs;
+pub use origin::OriginArgs;
 pub use suite::SuiteArgs;
 
 use crate::exit::Exit;
@@ -37,6 +41,10 @@ pub enum CanaryCommand {
     Verify(VerifyArgs),
     /// Writes a page with the table of the runs, timings and failures
     Report(ReportArgs),
+    /// Runs the release gate: a candidate goes out only when it is complete
+    Gate(GateArgs),
+    /// Prints the commit that this program was built from
+    Origin(OriginArgs),
 }
 
 /// Arguments of `canary run`.
@@ -92,6 +100,8 @@ pub fn run(invocation: &Invocation, command: &CanaryCommand) -> Result<Exit, Fai
         CanaryCommand::Suite(args) => suite::suite(invocation, args),
         CanaryCommand::Verify(args) => evidence::verify(invocation, args),
         CanaryCommand::Report(args) => evidence::report(invocation, args),
+        CanaryCommand::Gate(args) => gate::run(invocation, args),
+        CanaryCommand::Origin(args) => origin::run(invocation, args),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hosted::within_actors;
-use crate::invocation::Invocation;
+use crate::invocation::{COMMIT, Invocation};
 use clap::{Args, Subcommand};
 use kitty_config::ServerUrl;
 use kitty_teamspace::{
@@ -149,6 +149,7 @@ async fn serve(invocation: &Invocation, args: &ServeArgs) -> Result<Exit, Failur
     let mut options = Options::new(&args.data);
     options.bind = args.bind;
     options.owner_email.clone_from(&args.owner);
+    options.commit = COMMIT;
     options.lifetimes.poll_interval = Duration::from_secs(args.device_poll);
     options.public_url = args
         .public_url

@@ -57,6 +57,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("kitty_migration", &["cli/src/commands/upgrade"]),
     ("crc32c", &["runtime/src"]),
     ("schemars", &["canary/src"]),
+    ("roxmltree", &["canary/src/gate/site"]),
 ];
 
 /// Crates whose errors or macros would bypass the rules of style.

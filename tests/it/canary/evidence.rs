@@ -10,7 +10,7 @@ use kitty_runtime::fs::OsFilesystem;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-fn result(number: u8, failed: Option<FailureMode>) -> CanaryRunResult {
+pub fn result(number: u8, failed: Option<FailureMode>) -> CanaryRunResult {
     let scenario = |scenario: Scenario| {
         let mode = failed.filter(|_| scenario == Scenario::Rejection);
         ScenarioResult {

@@ -35,6 +35,9 @@ fn the_four_scenarios_pass_on_our_binary_and_the_evidence_verifies_and_is_report
             "{at}"
         );
         assert_eq!(evidence(at)["readiness_after"]["status"], "ready");
+        let counts = &evidence(at)["saas_counts"];
+        assert_eq!(counts["batch_intake_terminal_failed"], 0, "{at}");
+        assert_eq!(counts["batch_intake_business_rule_rejected"], 0, "{at}");
     }
     assert!(
         evidence(1)["legacy_queue_db_path"]

@@ -144,12 +144,17 @@ impl Teamspace {
         ]))
     }
 
-    /// The secret with which the server's operator approves logins.
-    /// Where the approval key lies.
+    /// The database, which the running server has open.
+    pub(super) fn database(&self) -> PathBuf {
+        self.data().join("teamspace.db")
+    }
+
+    /// The file of the approval key.
     pub fn approval_key_file(&self) -> PathBuf {
         self.data().join("approval.key")
     }
 
+    /// The secret with which the server's operator approves logins.
     pub fn approval_key(&self) -> String {
         let key = std::fs::read_to_string(self.approval_key_file());
         key.unwrap().trim().to_owned()

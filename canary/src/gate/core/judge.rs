@@ -88,7 +88,7 @@ impl Gate {
         self.traceable(found)?;
         if found.health_status != 200 {
             return Err(Report::new("GATE BLOCKED: /health/ returned non-200.")
-                .with([format!("HTTP {}", found.health_status)]));
+                .with([answered(found.health_status)]));
         }
         let least = &self.config.minimum_events;
         if Version::parse(&found.events_version) < Version::parse(least) {
@@ -106,7 +106,7 @@ impl Gate {
         if found.ready_status != 200 || found.terminal_failed_infra.is_none() {
             return Err(
                 Report::new("GATE BLOCKED: /health/ready/ returned non-200.")
-                    .with([format!("HTTP {}", found.ready_status)]),
+                    .with([answered(found.ready_status)]),
             );
         }
         self.counted(found.business_rule.unwrap_or_default())?;
@@ -132,6 +132,15 @@ impl Gate {
             let says = &found.cli_version;
             return Err(Report::new(format!(
                 "GATE BLOCKED: {tag} says that it is {says}."
+            )));
+        }
+        let made_from = self.facts.candidate.as_ref().map(|it| it.commit.as_str());
+        let made_from = made_from.filter(|commit| is_hash(commit));
+        if let (Some(made_from), Some(says)) = (made_from, found.cli_commit.as_deref())
+            && made_from != says
+        {
+            return Err(Report::new(format!(
+                "GATE BLOCKED: {tag} was made from {made_from} but says {says}."
             )));
         }
         let least = &self.config.candidate.minimum_commit;
@@ -265,6 +274,19 @@ impl Gate {
         let message =
             format!("GATE BLOCKED: Teamspace suite failed in run {number}; root cause required.");
         Err(Report::new(message).with([format!("evidence: {}", found.evidence)]))
+    }
+}
+
+/// Tells whether a word is the whole name of a commit and not, for example, that of a branch.
+fn is_hash(word: &str) -> bool {
+    word.len() == 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// How a health endpoint was answered.
+fn answered(status: u16) -> String {
+    match status {
+        0 => "nobody answered in time".to_owned(),
+        status => format!("HTTP {status}"),
     }
 }
 

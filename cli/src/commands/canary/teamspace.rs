@@ -1,6 +1,8 @@
 //! The Teamspace that the canary delivers to and reads back from: its operator's approval, and a reader
 //! that logs in by itself.
 
+mod view;
+
 use super::preflight;
 use crate::failure::Failure;
 use crate::hosted::within_actors;
@@ -130,22 +132,32 @@ impl Remote {
         approval_key_file: Option<&Path>,
         account: &str,
     ) -> Result<Self, Failure> {
+        let remote = Self::unknown(invocation, url, approval_key_file, account)?;
+        remote.log_in().map_err(preflight)?;
+        Ok(remote)
+    }
+
+    /// A reader who logs in when something is asked that needs it.
+    pub(super) fn unknown(
+        invocation: &Invocation,
+        url: &str,
+        approval_key_file: Option<&Path>,
+        account: &str,
+    ) -> Result<Self, Failure> {
         let server = ServerUrl::parse(url).map_err(preflight)?;
         let read = |path: &Path| {
             std::fs::read_to_string(path)
                 .map(|key| key.trim().to_owned())
                 .map_err(|error| preflight(format!("{}: {error}", path.display())))
         };
-        let remote = Self {
+        Ok(Self {
             url: server.to_string().trim_end_matches('/').to_owned(),
             server,
             account: account.to_owned(),
             approval_key: approval_key_file.map(read).transpose()?,
             access_token: RefCell::default(),
             printer: invocation.printer,
-        };
-        remote.log_in().map_err(preflight)?;
-        Ok(remote)
+        })
     }
 
     fn request(&self, name: &'static str, method: Method, path: &str) -> HttpRequest {
@@ -211,6 +223,9 @@ impl Remote {
         name: &'static str,
         path: &str,
     ) -> Result<Option<Value>, TeamspaceError> {
+        if self.access_token.borrow().is_empty() {
+            self.log_in()?;
+        }
         let mut response = self.send(self.authorized(name, path))?;
         if response.status == 401 {
             self.log_in()?;
