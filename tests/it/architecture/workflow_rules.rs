@@ -153,12 +153,16 @@ fn waits_for_the_gate(file: &TextFile, workflow: &Value) -> Vec<Finding> {
     );
     let verifies = |step: &Value| {
         let run = step["run"].as_str().unwrap_or_default();
-        run.contains("canary gate verify") && run.contains("--commit \"$GITHUB_SHA\"")
+        let demands = [
+            "--commit \"$GITHUB_SHA\"",
+            "--config .github/canary-gate.json",
+        ];
+        run.contains("canary gate verify") && demands.iter().all(|it| run.contains(it))
     };
     let steps = jobs["gate"]["steps"].as_sequence();
     need(
         steps.into_iter().flatten().any(verifies),
-        "the gate verifies the evidence for this commit",
+        "the gate verifies the evidence for this commit, with the configuration of this commit",
     );
     findings
 }
@@ -266,7 +270,8 @@ fn no_release_goes_out_without_the_gate() {
 
 #[test]
 fn a_release_that_does_not_wait_is_found() {
-    let gate = "{steps: [{run: 'x canary gate verify d --commit \"$GITHUB_SHA\"'}]}";
+    let gate = "{steps: [{run: 'x canary gate verify d --commit \"$GITHUB_SHA\" \
+                --config .github/canary-gate.json'}]}";
     let findings = |gate: &str, needs: &str, more: &str| {
         let text =
             format!("jobs:\n  gate: {gate}\n  suite: {{}}\n  publish: {{needs: {needs}{more}}}\n");
@@ -277,6 +282,8 @@ fn a_release_that_does_not_wait_is_found() {
     assert_eq!(findings(gate, "[suite]", ""), 1);
     assert_eq!(findings(gate, "[gate, suite]", ", if: always()"), 1);
     assert_eq!(findings("{steps: [{run: x}]}", "[gate, suite]", ""), 1);
+    let anything = "{steps: [{run: 'x canary gate verify d --commit \"$GITHUB_SHA\"'}]}";
+    assert_eq!(findings(anything, "[gate, suite]", ""), 1);
     assert_eq!(findings("{}", "[]", ", if: x"), 3);
 }
 
