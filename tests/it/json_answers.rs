@@ -21,7 +21,11 @@ const READS: &[(&str, &[&str], &[i32])] = &[
     ("auth doctor", &[], &[0, 1]),
     (
         "canary gate verify",
-        &["no-gate", "--commit", "0123456789abcdef0123456789abcdef01234567"],
+        &[
+            "no-gate",
+            "--commit",
+            "0123456789abcdef0123456789abcdef01234567",
+        ],
         &[1],
     ),
     ("canary origin", &[], &[0, 1]),

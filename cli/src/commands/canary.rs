@@ -5,6 +5,7 @@ mod gate;
 mod live;
 mod origin;
 mod progress;
+mod subject;
 mod suite;
 mod teamspace;
 mod uplink;
@@ -19,16 +20,14 @@ use crate::failure::Failure;
 use crate::invocation::Invocation;
 use clap::{Args, Subcommand};
 use kitty_canary::artifacts::Attempt;
-use kitty_canary::machine::Bench;
-use kitty_canary::protocol::{Release, Setup, new_log};
+use kitty_canary::protocol::{Release, Setup};
 use kitty_canary::result::{CanaryRunResult, Outcome};
 use kitty_config::env;
-use kitty_teamspace::DEFAULT_OWNER_EMAIL;
 use progress::Progress;
 use serde::Serialize;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use teamspace::{Remote, Served};
+use std::path::PathBuf;
+use subject::{Subject, SubjectArgs};
 
 /// Runs the identity-boundary canary and checks its evidence.
 #[derive(Debug, Subcommand)]
@@ -57,18 +56,8 @@ pub struct RunArgs {
     /// Runs the four runs in order, without a retry; the first that fails is the last
     #[arg(long, conflicts_with = "run_number")]
     four: bool,
-    /// The Teamspace; without it one is started on this machine and ended afterwards
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
-    /// The file with the approval key of that Teamspace; without it a person approves each login
-    #[arg(long, value_name = "FILE", requires = "server")]
-    approval_key_file: Option<PathBuf>,
-    /// The account that the canary logs in as
-    #[arg(long, value_name = "EMAIL", default_value = DEFAULT_OWNER_EMAIL)]
-    account: String,
-    /// The binary under test; this program without it
-    #[arg(long, value_name = "PATH")]
-    cli: Option<PathBuf>,
+    #[command(flatten)]
+    subject: SubjectArgs,
     /// Where the evidence goes
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     artifacts: PathBuf,
@@ -115,46 +104,19 @@ fn preflight(message: impl std::fmt::Display) -> Failure {
 }
 
 fn run_canary(invocation: &Invocation, args: &RunArgs) -> Result<Exit, Failure> {
-    let program = match &args.cli {
-        Some(path) => runnable(&invocation.directory.join(path))?,
-        None => std::env::current_exe().map_err(preflight)?,
-    };
-    let work = tempfile::Builder::new()
-        .prefix("spec-kitty-canary-")
-        .tempdir()
-        .map_err(|error| preflight(format!("no temporary directory: {error}")))?;
-    let base = work.path().canonicalize().map_err(preflight)?;
-    let served = match &args.server {
-        Some(_) => None,
-        None => Some(Served::start(&base.join("teamspace"), &args.account)?),
-    };
-    let remote = match (&served, &args.server) {
-        (Some(served), _) => served.remote(invocation, &args.account)?,
-        (None, server) => Remote::at(
-            invocation,
-            server.as_deref().unwrap_or_default(),
-            args.approval_key_file.as_deref(),
-            &args.account,
-        )?,
-    };
+    let subject = Subject::prepare(invocation, &args.subject)?;
     let watcher = Progress::new(invocation.printer);
     let setup = Setup {
-        bench: Bench {
-            program,
-            search_path: search_path(invocation),
-            url: kitty_canary::ports::Teamspace::url(&remote).to_owned(),
-            log: new_log(),
-            filesystem: invocation.filesystem.clone(),
-        },
-        work: base.join("machines"),
-        teamspace: &remote,
+        bench: subject.bench(invocation),
+        work: subject.machines(),
+        teamspace: &subject.remote,
         watcher: &watcher,
         time: invocation.time.clone(),
     };
     let release = setup.release().map_err(preflight)?;
     let results = run_all(invocation, args, &setup, &release)?;
     watcher.finish();
-    drop(served);
+    drop(subject);
     finish(invocation, args, &results)
 }
 
@@ -260,14 +222,6 @@ fn print_run(invocation: &Invocation, result: &CanaryRunResult) {
             printer.line(format!("      {mode}: {details}"));
         }
     }
-}
-
-/// Requires that the binary under test is there; no other is taken in its place.
-fn runnable(path: &Path) -> Result<PathBuf, Failure> {
-    if path.is_file() {
-        return Ok(path.to_owned());
-    }
-    Err(preflight(format!("there is no binary at {}", path.display())).next("Check `--cli`."))
 }
 
 fn search_path(invocation: &Invocation) -> OsString {

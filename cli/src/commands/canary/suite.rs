@@ -1,22 +1,18 @@
 //! `canary suite`: go-live, pulse and sync against a Teamspace.
 
 use super::live::Watching;
+use super::preflight;
 use super::progress::Progress;
-use super::teamspace::{Remote, Served};
-use super::{preflight, runnable, search_path};
+use super::subject::{Subject, SubjectArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use clap::Args;
-use kitty_canary::machine::Bench;
-use kitty_canary::ports::Teamspace as _;
-use kitty_canary::protocol::new_log;
 use kitty_canary::result::Outcome;
 use kitty_canary::suite::{CaseResult, PATIENCE, Suite, SuiteResult, junit};
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::id::EventIds;
 use kitty_runtime::time::iso;
-use kitty_teamspace::DEFAULT_OWNER_EMAIL;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,18 +20,8 @@ use std::time::Duration;
 /// Arguments of `canary suite`.
 #[derive(Debug, Args)]
 pub struct SuiteArgs {
-    /// The Teamspace; without it one is started on this machine and ended afterwards
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
-    /// The file with the approval key of that Teamspace; without it a person approves each login
-    #[arg(long, value_name = "FILE", requires = "server")]
-    approval_key_file: Option<PathBuf>,
-    /// The account that the suite logs in as; it must own its Private Teamspace
-    #[arg(long, value_name = "EMAIL", default_value = DEFAULT_OWNER_EMAIL)]
-    account: String,
-    /// The binary under test; this program without it
-    #[arg(long, value_name = "PATH")]
-    cli: Option<PathBuf>,
+    #[command(flatten)]
+    subject: SubjectArgs,
     /// Writes a JUnit report
     #[arg(long, value_name = "FILE")]
     xml: Option<PathBuf>,
@@ -65,31 +51,17 @@ struct SuiteDocument<'a> {
 
 /// Runs `canary suite`.
 pub(super) fn suite(invocation: &Invocation, args: &SuiteArgs) -> Result<Exit, Failure> {
-    let program = match &args.cli {
-        Some(path) => runnable(&invocation.directory.join(path))?,
-        None => std::env::current_exe().map_err(preflight)?,
-    };
-    let work = tempfile::Builder::new()
-        .prefix("spec-kitty-suite-")
-        .tempdir()
-        .map_err(|error| preflight(format!("no temporary directory: {error}")))?;
-    let base = work.path().canonicalize().map_err(preflight)?;
-    let (served, remote) = teamspace(invocation, args, &base)?;
-    let (log, url) = (new_log(), remote.url().to_owned());
+    let subject = Subject::prepare(invocation, &args.subject)?;
+    let bench = subject.bench(invocation);
+    let (log, url) = (bench.log.clone(), bench.url.clone());
     let watcher = Progress::new(invocation.printer);
     let timestamp = iso(invocation.time.now());
-    let machines = base.join("machines");
+    let machines = subject.machines();
     crashsafe::create_dir_all(&*invocation.filesystem, &machines).map_err(preflight)?;
     let suite = Suite {
-        bench: Bench {
-            program: program.clone(),
-            search_path: search_path(invocation),
-            url: url.clone(),
-            log: log.clone(),
-            filesystem: invocation.filesystem.clone(),
-        },
+        bench,
         work: machines,
-        teamspace: &Watching::new(&remote),
+        teamspace: &Watching::new(&subject.remote),
         watcher: &watcher,
         patience: Duration::from_secs(args.patience),
         mark: EventIds::new(invocation.time.clone())
@@ -103,7 +75,8 @@ pub(super) fn suite(invocation: &Invocation, args: &SuiteArgs) -> Result<Exit, F
         }
     });
     watcher.finish();
-    drop(served);
+    let program = subject.program.display().to_string();
+    drop(subject);
     let log = log.text();
     if let Some(path) = &args.xml {
         write(invocation, path, &junit(&result, &timestamp, &log))?;
@@ -115,7 +88,7 @@ pub(super) fn suite(invocation: &Invocation, args: &SuiteArgs) -> Result<Exit, F
         outcome: result.outcome,
         exit_code: exit_of(&result).code(),
         timestamp: &timestamp,
-        cli_path: &program.display().to_string(),
+        cli_path: &program,
         saas_url: &url,
         duration_ms: result.duration_ms,
         cases: &result.cases,
@@ -133,22 +106,6 @@ const fn exit_of(result: &SuiteResult) -> Exit {
         Outcome::Pass => Exit::Success,
         Outcome::Fail => Exit::Failed,
     }
-}
-
-/// Starts a Teamspace, or logs in at the one that is named.
-fn teamspace(
-    invocation: &Invocation,
-    args: &SuiteArgs,
-    base: &Path,
-) -> Result<(Option<Served>, Remote), Failure> {
-    let account = &args.account;
-    if let Some(server) = &args.server {
-        let key = args.approval_key_file.as_deref();
-        return Ok((None, Remote::at(invocation, server, key, account)?));
-    }
-    let served = Served::start(&base.join("teamspace"), account)?;
-    let remote = served.remote(invocation, account)?;
-    Ok((Some(served), remote))
 }
 
 fn write(invocation: &Invocation, path: &Path, text: &str) -> Result<(), Failure> {
