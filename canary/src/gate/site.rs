@@ -21,6 +21,7 @@ use super::config::GateConfig;
 use super::core::Gate;
 use super::facts::{Act, Answer, Installed, Question, Witness};
 use super::world::{ReleaseSource, ServerView, Tracker, World, WorldError};
+use crate::ports::Watcher;
 use commands::Commands;
 use kitty_runtime::fs::SharedFilesystem;
 use kitty_runtime::time::SharedTime;
@@ -52,6 +53,8 @@ pub struct Site<'a> {
     pub releases: Box<dyn ReleaseSource + 'a>,
     /// The Teamspace.
     pub server: &'a dyn ServerView,
+    /// Who is told which run of the canary or of the suite begins.
+    pub watcher: &'a dyn Watcher,
 }
 
 impl Site<'_> {

@@ -12,7 +12,7 @@ mod stopped_after_runs;
 mod stopped_before_runs;
 
 use super::evidence::result;
-use crate::support::process::{Run, program};
+use crate::support::process::{Run, program, variable};
 use crate::support::sandbox::{Sandbox, write, write_script};
 use crate::support::teamspace::{OWNER, Teamspace};
 use kitty_canary::gate::State;
@@ -148,6 +148,16 @@ impl Works {
         self.write("canary-gate.json", self.config.to_string());
         let words = [&["canary", "gate"], words].concat();
         self.sandbox.call(&words).start()
+    }
+
+    /// Puts a script before every program of its name.
+    pub fn stand_in(&mut self, name: &str, script: &str) {
+        let programs = self.sandbox.base().join("programs");
+        write_script(&programs.join(name), script);
+        let mut path = programs.into_os_string();
+        path.push(":");
+        path.push(variable("PATH").unwrap());
+        self.sandbox.set("PATH", path);
     }
 
     /// The log of the gate.

@@ -7,6 +7,7 @@ use super::super::world::WorldError;
 use super::Site;
 use super::commands::Commands;
 use crate::machine::{CallError, Called};
+use kitty_runtime::crashsafe::{self, Durability};
 use std::path::Path;
 use std::time::Duration;
 
@@ -52,17 +53,17 @@ impl Site<'_> {
             return Ok(Some(Insubstantial::DiagnosticOnly));
         }
         let with = self.scratch.path("with-fix");
-        check_out(&commands, &origin, &with, &commit)?;
+        check_out(self, &origin, &with, &commit)?;
         if let Err(why) = passes(&commands, &with, fix)? {
             return Ok(Some(Insubstantial::TestFailsOnFix(why)));
         }
         let without = self.scratch.path("without-fix");
-        check_out(&commands, &origin, &without, &parent)?;
+        check_out(self, &origin, &without, &parent)?;
         change.take_tests(&without)?;
         // Besides, the fix commit without its change: so that the test cannot fail on the parent only
         // because something that it needs is not there yet.
         let undone = self.scratch.path("undone");
-        check_out(&commands, &origin, &undone, &commit)?;
+        check_out(self, &origin, &undone, &commit)?;
         change.undo(&undone, &self.scratch.path("change.patch"))?;
         for checkout in [without, undone] {
             if passes(&commands, &checkout, fix)?.is_ok() {
@@ -127,23 +128,28 @@ fn hash(commands: &Commands<'_>, origin: &Path, name: &str) -> Result<String, Wo
     )))
 }
 
-/// Makes a checkout that shares the objects of the other and writes nothing into it.
-fn check_out(
-    commands: &Commands<'_>,
-    origin: &Path,
-    to: &Path,
-    commit: &str,
-) -> Result<(), WorldError> {
-    let (from, into) = (origin.to_string_lossy(), to.to_string_lossy());
-    let clone = [
-        "clone",
-        "--quiet",
-        "--shared",
-        "--no-checkout",
-        &*from,
-        &*into,
+/// Makes a checkout that reads the objects of the other and writes nothing into it.
+///
+/// No clone: that asks a process of its own for the objects, which refuses what another user owns.
+fn check_out(site: &Site<'_>, origin: &Path, to: &Path, commit: &str) -> Result<(), WorldError> {
+    let commands = site.commands();
+    let objects = [
+        "rev-parse",
+        "--path-format=absolute",
+        "--git-path",
+        "objects",
     ];
-    commands.git_well(origin, &clone)?;
+    let objects = commands.git_well(origin, &objects)?;
+    commands.git_well(origin, &["init", "--quiet", &to.to_string_lossy()])?;
+    let alternates = to.join(".git/objects/info/alternates");
+    let bytes = objects.as_bytes();
+    crashsafe::replace(
+        &*site.filesystem,
+        &alternates,
+        bytes,
+        Durability::ProcessDeath,
+    )
+    .map_err(|error| WorldError(format!("{}: {error}", alternates.display())))?;
     commands.git_well(to, &["checkout", "--quiet", "--detach", commit])?;
     Ok(())
 }

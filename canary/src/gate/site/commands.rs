@@ -63,7 +63,14 @@ impl Commands<'_> {
 
     /// Runs git in a checkout, however it ends.
     pub(super) fn git(&self, checkout: &Path, words: &[&str]) -> Result<Called, WorldError> {
-        let all = ["git", "-c", "advice.detachedHead=false"];
+        // Whoever owns a checkout: the configuration names it, and its test is run as well.
+        let all = [
+            "git",
+            "-c",
+            "safe.directory=*",
+            "-c",
+            "advice.detachedHead=false",
+        ];
         let words: Vec<String> = all.iter().chain(words).map(|it| (*it).to_owned()).collect();
         self.run(&words, checkout, GIT_LIMIT)
             .map_err(WorldError::new)

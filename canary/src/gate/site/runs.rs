@@ -38,6 +38,8 @@ impl Site<'_> {
     ) -> Result<Runs, WorldError> {
         let mut ended = Vec::new();
         for number in 1..=times {
+            let step = format!("the canary, {number} of {times}");
+            self.watcher.step(number, None, &step);
             let run = self.run_once(config, gate, number)?;
             let failed = run.result.outcome == Outcome::Fail;
             ended.push(run);

@@ -7,12 +7,15 @@ use super::teamspace::Remote;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
+use crate::printer::Printer;
 use clap::{Args, Subcommand, ValueEnum};
 use kitty_canary::gate::drive::{Driver, GateError};
 use kitty_canary::gate::facts::{Effect, Question};
 use kitty_canary::gate::plan::plan;
 use kitty_canary::gate::verify::{Demand, verify as check};
 use kitty_canary::gate::{GateConfig, Scratch, Site, Standing, State};
+use kitty_canary::ports::{Unwatched, Watcher};
+use kitty_canary::result::Scenario;
 use kitty_runtime::crashsafe;
 use kitty_runtime::fs::read_all;
 use kitty_runtime::lock::FileLock;
@@ -118,7 +121,9 @@ pub(super) fn run(invocation: &Invocation, args: &GateArgs) -> Result<Exit, Fail
     let mut driver = Driver::open(filesystem, &directory, &config, invocation.time.clone())
         .map_err(cannot_begin)?;
     let server = server(invocation, &config, &file)?;
+    let watcher = Told(invocation.printer);
     let mut site = site(invocation, args, &config, &file, &directory, &server)?;
+    site.watcher = &watcher;
     driver.activate(args.from).map_err(cannot_begin)?;
     drive(invocation, &mut driver, &mut site)?;
     drop(site);
@@ -196,7 +201,18 @@ fn site<'a>(
         tracker: ports.tracker,
         releases: ports.releases,
         server,
+        watcher: &Unwatched,
     })
+}
+
+/// Tells a person which run begins.
+#[derive(Debug)]
+struct Told(Printer);
+
+impl Watcher for Told {
+    fn step(&self, _: u8, _: Option<Scenario>, step: &str) {
+        self.0.note(format!("{:<18}  {step}", ""));
+    }
 }
 
 /// Lets the gate run as far as it comes, and says where it is.

@@ -2,8 +2,8 @@
 //! states and comments in files, and forgets nothing.
 
 use super::Works;
-use crate::support::process::{signal, variable};
-use crate::support::sandbox::{write, write_script};
+use crate::support::process::signal;
+use crate::support::sandbox::write;
 use std::path::PathBuf;
 
 const GH: &str = r#"#!/bin/sh
@@ -42,12 +42,7 @@ fn over_github() -> (Works, PathBuf) {
     for (issue, state) in states {
         write(&hub.join(format!("{issue}.state")), state);
     }
-    let programs = works.sandbox.base().join("programs");
-    write_script(&programs.join("gh"), GH);
-    let mut path = programs.into_os_string();
-    path.push(":");
-    path.push(variable("PATH").unwrap());
-    works.sandbox.set("PATH", path);
+    works.stand_in("gh", GH);
     works.sandbox.set("GH_CONFIG_DIR", &hub);
     works.sandbox.set("GH_TOKEN", "secret");
     works.config.as_object_mut().unwrap().remove("issues_file");

@@ -1,6 +1,7 @@
 //! Every documented stop before the first run (reference A8).
 
 use super::{TAG, Works, issue};
+use crate::support::process::run;
 use crate::support::sandbox::write_script;
 use crate::support::scripted_server::{ScriptedServer, Step};
 use serde_json::json;
@@ -20,6 +21,22 @@ fn an_open_blocker_stops_the_gate_and_it_goes_on_when_it_is_closed() {
     works.stops("IDLE", "GATE BLOCKED: spec-kitty#1182 is still OPEN.");
     nothing_happened(&works);
     works.write_issues(&[("CLOSED", 1141), ("CLOSED", 1182)], "OPEN");
+    works.completes();
+}
+
+#[test]
+fn a_checkout_that_another_user_owns_is_no_reason_to_stop() {
+    let mut works = Works::new();
+    let git = "#!/bin/sh\nPATH=${PATH#*:}\n\
+               GIT_TEST_ASSUME_DIFFERENT_OWNER=1; export GIT_TEST_ASSUME_DIFFERENT_OWNER\n\
+               exec git \"$@\"\n";
+    works.stand_in("git", git);
+    let mut plain = works
+        .sandbox
+        .command(&works.sandbox.base().join("programs/git"));
+    let fixes = works.path("fixes");
+    let refused = run(plain.args(["rev-parse", "HEAD"]).current_dir(fixes));
+    assert!(refused.stderr.contains("dubious ownership"), "{refused:?}");
     works.completes();
 }
 
