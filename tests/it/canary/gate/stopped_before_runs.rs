@@ -28,7 +28,7 @@ fn an_open_blocker_stops_the_gate_and_it_goes_on_when_it_is_closed() {
 fn a_checkout_that_another_user_owns_is_no_reason_to_stop() {
     let mut works = Works::new();
     let git = "#!/bin/sh\nPATH=${PATH#*:}\n\
-               GIT_TEST_ASSUME_DIFFERENT_OWNER=1; export GIT_TEST_ASSUME_DIFFERENT_OWNER\n\
+               export GIT_TEST_ASSUME_DIFFERENT_OWNER=1 GIT_CONFIG_NOSYSTEM=1\n\
                exec git \"$@\"\n";
     works.stand_in("git", git);
     let mut plain = works
