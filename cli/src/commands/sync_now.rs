@@ -1,6 +1,7 @@
 //! `sync now`: delivers what is open, and says exactly what came of it.
 
 mod bodies;
+mod failures;
 
 use crate::boundary::Boundary;
 use crate::exit::Exit;
@@ -387,20 +388,9 @@ fn print_counts(invocation: &Invocation, report: &DrainReport) {
         report.rejected + report.quarantined,
         report.selected
     ));
-    for failure in report.failures.iter().take(10) {
-        printer.line(format!(
-            "  {} {}: {}",
-            failure.event_id,
-            failure.outcome.as_str(),
-            failure.error
-        ));
-    }
-    if report.failures.len() > 10 {
-        printer.line(format!(
-            "  … and {} more; `--json` lists them",
-            report.failures.len() - 10
-        ));
-    }
+    failures::lines(&report.failures)
+        .into_iter()
+        .for_each(|line| printer.line(line));
     if let Some(trouble) = &report.stopped {
         printer.line(format!("Stopped: {trouble}"));
         printer.line(

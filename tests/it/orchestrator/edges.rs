@@ -4,7 +4,7 @@
 
 use super::course::assert_same;
 use super::fixture::{Fixture, Plan};
-use super::refusals::{Project, envelope, message, start};
+use super::refusals::{BLOCK, Project, envelope, message, start};
 use crate::support::missions::read;
 use crate::support::process::{Call, Run, is_installed, run, skip, wrap};
 use crate::support::sandbox::{Sandbox, write};
@@ -23,17 +23,6 @@ const NOTE: [&str; 7] = [
     "o",
     "--note",
     "n",
-];
-const BLOCK: [&str; 9] = [
-    "transition",
-    "--wp",
-    "WP01",
-    "--to",
-    "blocked",
-    "--actor",
-    "o",
-    "--note",
-    "waiting",
 ];
 const ACCEPT: [&str; 3] = ["accept-mission", "--actor", "o"];
 

@@ -1,7 +1,7 @@
 //! Damaged missions, hooks that refuse, disks that are full, writers that contend: one envelope each,
 //! and nothing is lost.
 
-use super::refusals::{Project, envelope, message, start};
+use super::refusals::{BLOCK, Project, envelope, message, start};
 use crate::support::missions::read;
 use crate::support::sandbox::write;
 use serde_json::Value;
@@ -109,18 +109,6 @@ fn a_hook_that_refuses_the_commit_leaves_everything_as_it_was() {
     let told = project.refused(&block, "SAFE_COMMIT_GENERIC");
     assert!(message(&told).contains("not today"), "{told}");
 }
-
-const BLOCK: [&str; 9] = [
-    "transition",
-    "--wp",
-    "WP01",
-    "--to",
-    "blocked",
-    "--actor",
-    "o",
-    "--note",
-    "waiting",
-];
 
 #[test]
 fn a_mission_that_cannot_be_written_stays_as_it_is() {

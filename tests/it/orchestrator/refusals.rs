@@ -8,6 +8,19 @@ use serde_json::{Value, json};
 
 pub const POLICY: &str = r#"{"orchestrator_id": "o", "orchestrator_version": "1", "agent_family": "a", "approval_mode": "m", "sandbox_mode": "s", "network_mode": "n", "dangerous_flags": []}"#;
 
+/// A transition that the first work package takes from most lanes.
+pub const BLOCK: [&str; 9] = [
+    "transition",
+    "--wp",
+    "WP01",
+    "--to",
+    "blocked",
+    "--actor",
+    "o",
+    "--note",
+    "waiting",
+];
+
 /// A mission in the sandbox's repository.
 pub struct Project {
     pub sandbox: Sandbox,

@@ -64,14 +64,9 @@ pub(super) fn print(invocation: &Invocation, bodies: &BodiesReport) {
         bodies.rejected + bodies.quarantined,
         bodies.held
     ));
-    for failure in bodies.failures.iter().take(10) {
-        printer.line(format!(
-            "  {} {}: {}",
-            failure.event_id,
-            failure.outcome.as_str(),
-            failure.error
-        ));
-    }
+    super::failures::lines(&bodies.failures)
+        .into_iter()
+        .for_each(|line| printer.line(line));
     if let Some(trouble) = &bodies.stopped {
         printer.line(format!("Bodies stopped: {trouble}"));
     }
