@@ -19,6 +19,7 @@ mod branch;
 mod commit;
 mod error;
 mod graph;
+mod interference;
 mod library;
 mod merge;
 mod output;

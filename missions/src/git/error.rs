@@ -45,6 +45,16 @@ pub enum GitError {
         /// What git said; names the lock file.
         detail: String,
     },
+    /// A linked worktree stayed half made or half removed for the whole time.
+    #[error(
+        "git could not {purpose} because another git process is making or removing a worktree, or was ended while it did: {detail}; if no git is running, remove the directory named there"
+    )]
+    WorktreeInTheMaking {
+        /// What git was to do.
+        purpose: &'static str,
+        /// What git said; names the file of the worktree below the git directory.
+        detail: String,
+    },
     /// Git said no.
     #[error("git could not {purpose}: {detail}")]
     Failed {

@@ -9,6 +9,7 @@
 //! would reach the user's hooks and silently turn their `'*.py'` into a file name.
 
 use super::GitError;
+use super::interference::{Interference, PATIENCE, pause};
 use super::output::{Capture, tidy};
 use super::wait::{WaitFailure, wait};
 use std::collections::BTreeMap;
@@ -26,10 +27,6 @@ const HOOK_DEADLINE: Duration = Duration::from_secs(120);
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long another writer of a mission's status may take; it may be waiting for the user's hooks.
 const STATUS_LOCK_LIMIT: Duration = Duration::from_secs(30);
-/// How long another git process may hold the index, a reference or the configuration.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-/// The pause between two tries while another git process holds a lock.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Variables that would point git at another repository, index or pathspec syntax.
 const REMOVED: [&str; 15] = [
@@ -116,18 +113,20 @@ impl GitProgram {
     }
 
     /// Runs one call and returns what it printed, also when git reported failure.
+    ///
+    /// Other git processes that stand in the way are waited for: the call is made again.
     pub(super) fn run(&self, call: &Call<'_>) -> Result<Finished, GitError> {
         let started = Instant::now();
         loop {
             let finished = self.run_once(call)?;
-            if finished.success || !finished.found_a_lock() {
+            if finished.success {
                 return Ok(finished);
             }
-            if started.elapsed() >= LOCK_PATIENCE {
-                return Err(GitError::Locked {
-                    purpose: call.purpose,
-                    detail: finished.error,
-                });
+            let Some(interference) = Interference::of(&finished.error) else {
+                return Ok(finished);
+            };
+            if started.elapsed() >= PATIENCE {
+                return Err(interference.lasted(call.purpose, finished.error));
             }
             pause();
         }
@@ -234,12 +233,6 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    /// Tells whether git gave up before it began, because another git process held an index, a
-    /// reference or the configuration.
-    fn found_a_lock(&self) -> bool {
-        self.error.contains(".lock'") && self.error.contains("File exists")
-    }
-
     pub(super) fn failure(self, purpose: &'static str) -> GitError {
         GitError::Failed {
             purpose,
@@ -286,12 +279,4 @@ pub(super) fn quiet<const N: usize>(fixed: [&str; N]) -> Vec<OsString> {
 /// Collects arguments of mixed kinds.
 pub(super) fn arguments<const N: usize>(fixed: [&str; N]) -> Vec<OsString> {
     fixed.iter().map(|text| OsStr::new(text).into()).collect()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "git offers no way to wait for another git's lock"
-)]
-fn pause() {
-    std::thread::sleep(LOCK_PAUSE);
 }

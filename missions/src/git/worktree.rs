@@ -3,7 +3,6 @@
 use super::graph::path;
 use super::program::{Call, quiet};
 use super::{Checkout, GitError};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// What git writes into the lock of a worktree while it makes it.
@@ -37,7 +36,7 @@ impl Worktree {
 pub enum At<'a> {
     /// A branch that exists.
     Branch(&'a str),
-    /// A branch that is made at this commit.
+    /// A branch that is made at this commit, before the worktree.
     NewBranch {
         /// The name without `refs/heads/`.
         name: &'a str,
@@ -68,17 +67,18 @@ impl Checkout {
     /// Makes a worktree; the user's `post-checkout` hook runs.
     ///
     /// The path is absolute. Git makes missing parents, and refuses a directory that is not empty
-    /// and a branch that is checked out elsewhere.
+    /// and a branch that is checked out elsewhere. A new branch is made by a call of its own: git's
+    /// own `-b` leaves the branch when it gives up after it, so that it could not be tried again.
     ///
     /// # Errors
-    /// Git's refusal; then git removed again what it had made.
+    /// Git's refusal; then git removed the worktree again, and a new branch stays.
     pub fn add_worktree(&self, path: &Path, at: At<'_>) -> Result<(), GitError> {
         let mut all = quiet(["worktree", "add", "--quiet"]);
         let start = match at {
             At::Branch(name) => name,
             At::NewBranch { name, commit } => {
-                all.extend(["--no-track", "-b", name].map(OsString::from));
-                commit
+                self.create_branch(name, commit)?;
+                name
             }
             At::Commit(commit) => {
                 all.push("--detach".into());

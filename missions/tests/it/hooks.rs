@@ -1,6 +1,6 @@
 //! The user's hooks and configuration run as the user wrote them; whatever they do, nothing is left.
 
-use crate::support::{Sandbox, make_executable, write};
+use crate::support::{Sandbox, write, write_script};
 use kitty_missions::create::CreateError;
 use kitty_missions::git::GitError;
 use std::process::Command;
@@ -35,8 +35,7 @@ fn a_hook_that_refuses_is_quoted_and_everything_is_as_before() {
 fn hooks_of_a_configured_folder_run_also_when_they_say_nothing() {
     let sandbox = Sandbox::project();
     let hooks = sandbox.base().join("my hooks");
-    write(&hooks.join("pre-commit"), "#!/bin/sh\nexit 1\n");
-    make_executable(&hooks.join("pre-commit"));
+    write_script(&hooks.join("pre-commit"), "#!/bin/sh\nexit 1\n");
     sandbox.git(&["config", "core.hooksPath", hooks.to_str().unwrap()]);
     let before = sandbox.state();
     let error = sandbox.create("user-auth").unwrap_err();

@@ -4,7 +4,7 @@ use crate::lanes::{
     LANES, allocated, branch, branches, integrate, integration, open, path, planned, request,
     whole, work, worked,
 };
-use crate::support::{make_executable, names, write};
+use crate::support::{names, write, write_script};
 use kitty_missions::integration::{Retain, Strategy, prepare};
 use kitty_missions::workspace::{WorkspaceError, allocate};
 
@@ -113,8 +113,7 @@ fn what_a_commit_brings_runs_nothing() {
         ".githooks/post-merge",
         ".git-hooks/pre-commit",
     ] {
-        write(&lane.join(file), &script);
-        make_executable(&lane.join(file));
+        write_script(&lane.join(file), &script);
     }
     write(
         &lane.join(".gitconfig"),
@@ -151,11 +150,10 @@ fn what_a_commit_brings_runs_nothing() {
 fn hooks_of_the_user_run_and_a_hook_path_of_the_clone_is_honoured() {
     let sandbox = planned("repo");
     let hooks = sandbox.base().join("my hooks");
-    write(
+    write_script(
         &hooks.join("post-checkout"),
         "#!/bin/sh\ntouch ../../../ran\n",
     );
-    make_executable(&hooks.join("post-checkout"));
     sandbox.git(&["config", "core.hooksPath", hooks.to_str().unwrap()]);
     allocated(&sandbox, "lane-a").unwrap();
     assert!(sandbox.base().join("ran").exists());

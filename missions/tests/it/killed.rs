@@ -7,7 +7,7 @@ use crate::lanes::{
     LANES, MISSION, allocated, branch, branches, integration, path, planned, request, subjects,
     work, worked,
 };
-use crate::support::{Sandbox, make_executable, names, search_path, write};
+use crate::support::{Sandbox, names, search_path, write, write_script};
 use kitty_missions::git::GitProgram;
 use kitty_missions::integration::{Retain, Strategy, prepare};
 use kitty_missions::project::Project;
@@ -54,9 +54,7 @@ fn arm(base: &Path, at: usize, when: &str) {
          exit $status\n",
         count = text("count"),
     );
-    let program = base.join("git-that-kills");
-    write(&program, &script);
-    make_executable(&program);
+    write_script(&base.join("git-that-kills"), &script);
     let _ = std::fs::remove_file(base.join("count"));
 }
 

@@ -12,6 +12,7 @@ mod create;
 mod faulty;
 mod git;
 mod git_branches;
+mod git_interference;
 mod golden;
 mod hooks;
 mod hostile;

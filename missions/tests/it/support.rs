@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The version in the answers of these tests.
@@ -112,8 +112,7 @@ impl Sandbox {
     /// Installs an executable hook.
     pub(crate) fn hook(&self, name: &str, script: &str) {
         let path = self.root.join(".git/hooks").join(name);
-        write(&path, &format!("#!/bin/sh\n{script}\n"));
-        make_executable(&path);
+        write_script(&path, &format!("#!/bin/sh\n{script}\n"));
     }
 
     pub(crate) fn locate(&self) -> Project {
@@ -213,9 +212,22 @@ pub(crate) fn write(path: &Path, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-pub(crate) fn make_executable(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+/// Writes an executable script, through another process.
+///
+/// A file that is written here is open for writing also in every process that another test starts at
+/// that moment, and nobody can run it until that process has begun its own program.
+pub(crate) fn write_script(path: &Path, script: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut shell = Command::new("/bin/sh")
+        .args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .env("PATH", search_path())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The pipe is closed at the end of the statement, which ends `cat`.
+    let written = shell.stdin.take().unwrap().write_all(script.as_bytes());
+    assert!(shell.wait().unwrap().success() && written.is_ok());
 }
 
 pub(crate) fn options(slug: &str) -> MissionOptions {

@@ -17,7 +17,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The home, the state root and the repository of one test; nothing of it is shared.
@@ -321,10 +321,21 @@ pub fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Writes an executable script.
+/// Writes an executable script, through another process.
+///
+/// A file that is written here is open for writing also in every process that another test starts at
+/// that moment, and nobody can run it until that process has begun its own program.
 pub fn write_script(path: &Path, script: &str) {
-    write(path, script);
-    set_mode(path, 0o755);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut shell = Command::new("/bin/sh")
+        .args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The pipe is closed at the end of the statement, which ends `cat`.
+    let written = shell.stdin.take().unwrap().write_all(script.as_bytes());
+    assert!(shell.wait().unwrap().success() && written.is_ok());
 }
 
 impl Sandbox {

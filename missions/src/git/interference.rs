@@ -1,0 +1,103 @@
+//! Other git processes at work in the same repository: what they make git refuse, and how long each
+//! is waited for.
+//!
+//! Git itself waits for nobody. It gives up on a lock that another process holds, and on a linked
+//! worktree that another process is just making or removing: every command that looks at all
+//! worktrees reads the files of that one too, and fails where one is still empty or already gone.
+//! Both refusals come before the command changes anything, so it is tried again.
+
+use super::GitError;
+use std::time::Duration;
+
+/// How long other git processes may stand in the way.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What git says of the files of a worktree that is being made or removed.
+const UNREADABLE: [&str; 3] = [
+    "fatal: failed to read ",
+    "fatal: Invalid path ",
+    "fatal: could not create directory of ",
+];
+
+/// What another git process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interference {
+    /// It holds the index, a reference or the configuration.
+    Lock,
+    /// It makes or removes a linked worktree.
+    Worktree,
+}
+
+impl Interference {
+    /// Recognises it in what git printed, which is English and one line.
+    pub(super) fn of(error: &str) -> Option<Self> {
+        if error.contains(".lock'") && error.contains("File exists") {
+            return Some(Self::Lock);
+        }
+        let unreadable = UNREADABLE.iter().any(|words| {
+            error
+                .split_once(words)
+                .is_some_and(|(_, rest)| rest.contains("/worktrees"))
+        });
+        unreadable.then_some(Self::Worktree)
+    }
+
+    /// The error once it lasted longer than [`PATIENCE`].
+    pub(super) const fn lasted(self, purpose: &'static str, detail: String) -> GitError {
+        match self {
+            Self::Lock => GitError::Locked { purpose, detail },
+            Self::Worktree => GitError::WorktreeInTheMaking { purpose, detail },
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "git offers no way to wait for another git process"
+)]
+pub(super) fn pause() {
+    std::thread::sleep(PAUSE);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each line was printed by git 2.47 beside others that made and removed worktrees.
+    #[test]
+    fn what_other_git_processes_cause_is_recognised() {
+        for said in [
+            "fatal: failed to read .git/worktrees/demo-lane-b/commondir: Success",
+            "fatal: failed to read .git/worktrees/w/commondir: No such file or directory",
+            "fatal: failed to read '.git/worktrees/w/locked': No such file or directory",
+            "fatal: Invalid path '/p/.git/worktrees/w': No such file or directory",
+            "hint; fatal: Invalid path '/p/.git/worktrees': No such file or directory",
+            "fatal: could not create directory of '.git/worktrees/w': No such file or directory",
+        ] {
+            assert_eq!(
+                Interference::of(said),
+                Some(Interference::Worktree),
+                "{said}"
+            );
+        }
+        assert_eq!(
+            Interference::of("fatal: Unable to create '/p/.git/index.lock': File exists."),
+            Some(Interference::Lock)
+        );
+    }
+
+    #[test]
+    fn other_refusals_are_final() {
+        for said in [
+            "",
+            "fatal: 'demo' is already used by worktree at '/p/.worktrees/w'",
+            "fatal: failed to read object 12: No such file or directory",
+            "error: '/p/.git/worktrees/w' was not readable by the hook",
+            "fatal: '/p/.worktrees/w' already exists",
+        ] {
+            assert_eq!(Interference::of(said), None, "{said}");
+        }
+    }
+}
