@@ -21,6 +21,16 @@ const UNREADABLE: [&str; 3] = [
     "fatal: could not create directory of ",
 ];
 
+/// Why it says so: the file is gone, or it is empty and the last error was one of before or none,
+/// which each C library words its own way. Any other reason, such as a missing permission, stays.
+const PASSING: [&str; 5] = [
+    ": No such file or directory",
+    ": Inappropriate ioctl for device",
+    ": Success",
+    ": Undefined error: 0",
+    ": No error information",
+];
+
 /// What another git process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interference {
@@ -36,12 +46,13 @@ impl Interference {
         if error.contains(".lock'") && error.contains("File exists") {
             return Some(Self::Lock);
         }
-        let unreadable = UNREADABLE.iter().any(|words| {
+        let passing = PASSING.iter().any(|reason| error.ends_with(reason));
+        let worktree = UNREADABLE.iter().any(|words| {
             error
                 .split_once(words)
                 .is_some_and(|(_, rest)| rest.contains("/worktrees"))
         });
-        unreadable.then_some(Self::Worktree)
+        (passing && worktree).then_some(Self::Worktree)
     }
 
     /// The error once it lasted longer than [`PATIENCE`].
@@ -65,7 +76,7 @@ pub(super) fn pause() {
 mod tests {
     use super::*;
 
-    /// Each line was printed by git 2.47 beside others that made and removed worktrees.
+    /// As git 2.47 prints it beside others that make and remove worktrees.
     #[test]
     fn what_other_git_processes_cause_is_recognised() {
         for said in [
@@ -96,6 +107,11 @@ mod tests {
             "fatal: failed to read object 12: No such file or directory",
             "error: '/p/.git/worktrees/w' was not readable by the hook",
             "fatal: '/p/.worktrees/w' already exists",
+            "fatal: could not create directory of '.git/worktrees/w': Permission denied",
+            "fatal: could not create directory of '.git/worktrees/w': No space left on device",
+            "fatal: failed to read .git/worktrees/w/commondir: Permission denied",
+            "fatal: failed to read .git/worktrees/w/commondir: Input/output error",
+            "fatal: failed to read /worktrees/p/.git/packed-refs: Is a directory",
         ] {
             assert_eq!(Interference::of(said), None, "{said}");
         }

@@ -96,17 +96,7 @@ fn a_hook_that_refuses_the_commit_leaves_everything_as_it_was() {
     ];
     let told = project.refused(&note, "HISTORY_COMMIT_FAILED");
     assert!(message(&told).contains("not today"), "{told}");
-    let block = [
-        "transition",
-        "--wp",
-        "WP01",
-        "--to",
-        "blocked",
-        "--actor",
-        "o",
-    ];
-    let block = [&block[..], &["--note", "waiting"]].concat();
-    let told = project.refused(&block, "SAFE_COMMIT_GENERIC");
+    let told = project.refused(&BLOCK, "SAFE_COMMIT_GENERIC");
     assert!(message(&told).contains("not today"), "{told}");
 }
 
