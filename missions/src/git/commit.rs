@@ -3,6 +3,7 @@
 //! A partial commit (`git commit --only`) records our paths and nothing else: what the user staged
 //! stays staged and uncommitted, what the user modified stays modified.
 
+use super::interference::head_moved;
 use super::program::{Call, Finished, arguments, literal};
 use super::{Checkout, GitError, Head, Reader};
 use std::ffi::OsString;
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// How many commits behind HEAD ours may be when it is looked for; others may commit meanwhile.
 const FARTHEST: usize = 100;
+/// How often a commit is tried while others commit at the same moment; each of them got through.
+const COMMIT_TRIES: usize = 50;
 
 /// A commit that this program made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,16 +70,7 @@ impl Checkout {
     /// is no commit and the files are still staged.
     pub fn commit_only(&self, paths: &[PathBuf], message: &str) -> Result<Committed, GitError> {
         let before = self.head()?;
-        // Housekeeping is left to the user's own git commands; it would cost a third of the time.
-        let housekeeping = ["-c", "maintenance.auto=false"];
-        let mut all = arguments(housekeeping);
-        all.extend(arguments(["commit", "--quiet", "--only", "--message"]));
-        all.push(message.into());
-        all.push("--".into());
-        let all = with_paths(all, paths);
-        let outcome = self
-            .program
-            .run(&self.described("commit the scaffold", &all, true));
+        let outcome = self.commit_files("commit the scaffold", paths, message);
         let found = match paths.first() {
             Some(path) => self.find_commit(before.commit(), path)?,
             None => None,
@@ -86,6 +80,33 @@ impl Checkout {
             (Ok(finished), None) => Err(self.explain("commit the scaffold", finished)),
             (Err(error), None) => Err(error),
         }
+    }
+
+    /// Runs git's partial commit of these files; tells how it ended.
+    ///
+    /// Another process that commits between git's first look at HEAD and its last makes git refuse.
+    /// These files are committed on top of that commit then; a commit of the whole index could not
+    /// be repeated like this, because it would take the other one back.
+    pub(super) fn commit_files(
+        &self,
+        purpose: &'static str,
+        paths: &[PathBuf],
+        message: &str,
+    ) -> Result<Finished, GitError> {
+        // Housekeeping is left to the user's own git commands; it would cost a third of the time.
+        let mut all = arguments(["-c", "maintenance.auto=false"]);
+        all.extend(arguments(["commit", "--quiet", "--only", "--message"]));
+        all.push(message.into());
+        all.push("--".into());
+        let all = with_paths(all, paths);
+        let commit = self.described(purpose, &all, true);
+        for _ in 1..COMMIT_TRIES {
+            let finished = self.program.run(&commit)?;
+            if finished.success || !head_moved(&finished.error) {
+                return Ok(finished);
+            }
+        }
+        self.program.run(&commit)
     }
 
     /// Checks out a branch, making it from HEAD when neither it nor `origin`'s exists.

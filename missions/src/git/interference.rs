@@ -64,6 +64,13 @@ impl Interference {
     }
 }
 
+/// Tells whether git refused a commit because somebody else committed since it had begun.
+pub(super) fn head_moved(error: &str) -> bool {
+    error
+        .split_once("cannot lock ref 'HEAD': is at ")
+        .is_some_and(|(_, rest)| rest.contains(" but expected "))
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "git offers no way to wait for another git process"

@@ -66,14 +66,7 @@ impl Checkout {
         paths: &[PathBuf],
         message: &str,
     ) -> Result<Committed, GitError> {
-        let mut all = arguments(["-c", "maintenance.auto=false"]);
-        all.extend(arguments(["commit", "--quiet", "--only", "--message"]));
-        all.push(message.into());
-        all.push("--".into());
-        let all = with_paths(all, paths);
-        let outcome = self
-            .program()
-            .run(&self.described("commit the mission's files", &all, true));
+        let outcome = self.commit_files("commit the mission's files", paths, message);
         match (outcome, self.commit_after(before.commit(), paths)?) {
             (_, Some(committed)) => Ok(committed),
             (Ok(finished), None) => Err(self.explain("commit the mission's files", finished)),

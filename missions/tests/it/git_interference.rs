@@ -1,4 +1,4 @@
-//! Other git processes that make a worktree at the same moment: they are waited for.
+//! Other git processes that make a worktree or commit at the same moment: nobody fails for it.
 
 use crate::lanes::open;
 use crate::support::{Sandbox, write, write_script};
@@ -108,4 +108,40 @@ fn a_worktree_that_stays_half_made_is_named_with_what_to_do() {
         text.contains("worktrees/other/commondir") && text.contains("remove the directory"),
         "{text}"
     );
+}
+
+/// A project in which somebody else commits while git makes our first commit.
+fn with_another_committer() -> Sandbox {
+    let sandbox = Sandbox::project();
+    let mark = sandbox.base().join("committed");
+    sandbox.hook(
+        "pre-commit",
+        &format!(
+            "[ -e '{mark}' ] && exit 0\n\
+             touch '{mark}'\n\
+             git update-ref HEAD $(git commit-tree -p HEAD -m theirs 'HEAD^{{tree}}')",
+            mark = mark.display()
+        ),
+    );
+    sandbox
+}
+
+#[test]
+fn files_are_committed_on_top_of_a_commit_that_was_made_meanwhile() {
+    let sandbox = with_another_committer();
+    sandbox.write("ours", "1");
+    let checkout = open(&sandbox.program(), &sandbox.root);
+    let committed = checkout.record(&["ours".into()], "ours").unwrap().unwrap();
+    assert_eq!(committed.commit, sandbox.git(&["rev-parse", "HEAD"]));
+    let subjects = sandbox.git(&["log", "--format=%s"]);
+    assert_eq!(subjects, "ours\ntheirs\nfirst");
+}
+
+#[test]
+fn a_mission_is_created_on_top_of_a_commit_that_was_made_meanwhile() {
+    let sandbox = with_another_committer();
+    let created = sandbox.create("user-auth").unwrap();
+    let below = sandbox.git(&["log", "-1", "--format=%s", &created.committed.parent]);
+    assert_eq!(below, "theirs");
+    assert_eq!(sandbox.git(&["rev-list", "--count", "HEAD"]), "3");
 }
