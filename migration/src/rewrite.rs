@@ -1,28 +1,34 @@
 //! Rewrites files of a project so that it can be taken back byte by byte.
 //!
 //! ```text
-//! originals  ──▶ manifest ──▶ files, one by one ──▶ read back ──▶ manifest says verified
+//! originals  ──▶ manifest ──▶ files, one by one, each read back ──▶ manifest says verified
 //! ```
 //!
-//! Every arrow is durable before the next thing begins. Killed anywhere, `upgrade` plans again: what is
+//! A file is rewritten and read back under the lock of those who write it otherwise, and what killed
+//! runs left beside it goes. Every arrow is durable before the next thing begins. Killed anywhere, `upgrade` plans again: what is
 //! rewritten needs nothing, the rest is in the plan with the same result. Originals are named by their
 //! hash and lie in the common git directory, where they dirty no tree and no clone carries them along.
+
+mod manifest;
+mod writers;
+
+pub use manifest::{Manifest, Rewritten, Stage};
 
 use crate::project::{Change, ProjectPlan};
 use crate::sha256;
 use kitty_missions::git::{Checkout, GitError, GitProgram};
 use kitty_missions::project::{MARKER, Project};
+use kitty_missions::status_writer::StatusError;
 use kitty_runtime::crashsafe::{self, Durability};
 use kitty_runtime::fs::{Filesystem, read_all};
 use kitty_runtime::lock::LockError;
 use kitty_runtime::python_json;
-use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use manifest::VERSION;
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// The version of the manifest's format.
-const VERSION: u32 = 1;
+use writers::Writers;
 
 /// A rewrite did not succeed; every file is either as it was or as it is to be.
 #[derive(Debug, thiserror::Error)]
@@ -47,51 +53,15 @@ pub enum RewriteError {
         /// The file.
         path: PathBuf,
     },
-    /// Another program changes the configuration all the time.
+    /// Another program upgrades the project, or changes its configuration, all the time.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// Another program writes a mission all the time.
+    #[error(transparent)]
+    Status(#[from] StatusError),
     /// Git cannot be read.
     #[error(transparent)]
     Git(#[from] GitError),
-}
-
-/// One rewritten file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rewritten {
-    /// Its path below the project's root, with `/`.
-    pub path: String,
-    /// Of its original, lower-case hexadecimal.
-    pub sha256_before: String,
-    /// Of what was written.
-    pub sha256_after: String,
-    /// What was done, in words.
-    pub actions: Vec<String>,
-    /// Whether it was committed and unmodified before, so that the change may be committed.
-    pub commit: bool,
-}
-
-/// How far a rewrite is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Some files may be rewritten and some not.
-    Applying,
-    /// All are, and were read back.
-    Verified,
-    /// They are committed.
-    Committed,
-}
-
-/// What a rewrite did or is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Manifest {
-    version: u32,
-    /// How far it is.
-    pub stage: Stage,
-    /// The files.
-    pub files: Vec<Rewritten>,
 }
 
 /// What a rollback did.
@@ -185,12 +155,15 @@ impl<'a> Rewrites<'a> {
     /// # Errors
     /// [`RewriteError`]; a second run goes on from there.
     pub fn apply(&self, plan: &ProjectPlan) -> Result<Option<Manifest>, RewriteError> {
+        if plan.changes.is_empty() && self.manifest()?.is_none() {
+            return Ok(None);
+        }
+        let _alone = writers::lock_upgrade(&self.directory)?;
         let before = self.manifest()?;
         if plan.changes.is_empty() {
-            return self.verified(plan, before);
+            return self.verified(before);
         }
         let clean = self.clean(plan)?;
-        let _lock = self.project.lock_config()?;
         let mut manifest = before.unwrap_or(Manifest {
             version: VERSION,
             stage: Stage::Applying,
@@ -202,10 +175,17 @@ impl<'a> Rewrites<'a> {
             manifest.note(change, clean.contains(&change.path));
         }
         self.write(&manifest)?;
-        for change in &plan.changes {
-            self.rewrite(change)?;
+        let of_path = plan.changes.iter().map(|change| (&change.path, change));
+        let changes: HashMap<_, _> = of_path.collect();
+        let mut writers = Writers::new(self.project);
+        for file in &manifest.files {
+            writers.exclude(&file.path)?;
+            crashsafe::sweep_beside(self.files.tree, &self.project.root.join(&file.path));
+            if let Some(change) = changes.get(&file.path) {
+                self.rewrite(change)?;
+            }
         }
-        self.verified(plan, Some(manifest))
+        self.verified(Some(manifest))
     }
 
     fn keep_original(&self, change: &Change) -> Result<(), RewriteError> {
@@ -218,15 +198,19 @@ impl<'a> Rewrites<'a> {
             .map_err(Self::io(&path))
     }
 
+    /// Rewrites a file and reads it back; the caller keeps its writers out.
     fn rewrite(&self, change: &Change) -> Result<(), RewriteError> {
         let path = self.project.root.join(&change.path);
-        let now = read_all(self.files.tree, &path).map_err(Self::io(&path))?;
-        if now != change.before {
-            return Err(RewriteError::Changed {
+        let holds = |bytes: &[u8]| match read_all(self.files.tree, &path) {
+            Ok(now) if now == bytes => Ok(()),
+            Ok(_) => Err(RewriteError::Changed {
                 path: change.path.clone(),
-            });
-        }
-        self.replace(&path, &change.after)
+            }),
+            Err(error) => Err(Self::io(&path)(error)),
+        };
+        holds(&change.before)?;
+        self.replace(&path, &change.after)?;
+        holds(&change.after)
     }
 
     /// Replaces a file of the tree, which keeps its permissions.
@@ -298,29 +282,15 @@ impl<'a> Rewrites<'a> {
         Ok(committed.map(|_| files).unwrap_or_default())
     }
 
-    /// Reads every file back that this run changed.
-    fn verified(
-        &self,
-        plan: &ProjectPlan,
-        manifest: Option<Manifest>,
-    ) -> Result<Option<Manifest>, RewriteError> {
+    /// Notes that every file is as it is to be.
+    fn verified(&self, manifest: Option<Manifest>) -> Result<Option<Manifest>, RewriteError> {
         let Some(mut manifest) = manifest else {
             return Ok(None);
         };
-        if manifest.stage != Stage::Applying {
-            return Ok(Some(manifest));
+        if manifest.stage == Stage::Applying {
+            manifest.stage = Stage::Verified;
+            self.write(&manifest)?;
         }
-        for change in &plan.changes {
-            let path = self.project.root.join(&change.path);
-            let now = read_all(self.files.tree, &path).map_err(Self::io(&path))?;
-            if now != change.after {
-                return Err(RewriteError::Changed {
-                    path: change.path.clone(),
-                });
-            }
-        }
-        manifest.stage = Stage::Verified;
-        self.write(&manifest)?;
         Ok(Some(manifest))
     }
 
@@ -330,26 +300,23 @@ impl<'a> Rewrites<'a> {
     /// [`RewriteError`]; a second run goes on from there.
     pub fn roll_back(&self) -> Result<Restored, RewriteError> {
         let mut done = Restored::default();
+        if self.manifest()?.is_none() {
+            return Ok(done);
+        }
+        let _alone = writers::lock_upgrade(&self.directory)?;
         let Some(manifest) = self.manifest()? else {
             return Ok(done);
         };
-        let _lock = self.project.lock_config()?;
+        let mut writers = Writers::new(self.project);
         let mut left = Vec::new();
         for file in &manifest.files {
-            let path = self.project.root.join(&file.path);
-            let now = match read_all(self.files.tree, &path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                other => Some(sha256(&other.map_err(Self::io(&path))?)),
-            };
-            if now.as_ref() == Some(&file.sha256_after) {
-                let original = self.read_original(&file.sha256_before)?;
-                self.replace(&path, &original)?;
-            } else if now.as_ref() != Some(&file.sha256_before) {
+            writers.exclude(&file.path)?;
+            if self.put_back(file)? {
+                done.restored.push(file.path.clone());
+            } else {
                 left.push(file.clone());
                 done.changed_since.push(file.path.clone());
-                continue;
             }
-            done.restored.push(file.path.clone());
         }
         if left.is_empty() {
             let path = self.manifest_file();
@@ -367,6 +334,22 @@ impl<'a> Rewrites<'a> {
         Ok(done)
     }
 
+    /// Puts an original back; tells whether the file is as it was, which it is not when somebody has
+    /// changed it since. The caller keeps its writers out.
+    fn put_back(&self, file: &Rewritten) -> Result<bool, RewriteError> {
+        let path = self.project.root.join(&file.path);
+        crashsafe::sweep_beside(self.files.tree, &path);
+        let now = match read_all(self.files.tree, &path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            other => sha256(&other.map_err(Self::io(&path))?),
+        };
+        if now == file.sha256_after {
+            self.replace(&path, &self.read_original(&file.sha256_before)?)?;
+            return Ok(true);
+        }
+        Ok(now == file.sha256_before)
+    }
+
     fn read_original(&self, hash: &str) -> Result<Vec<u8>, RewriteError> {
         let path = self.original(hash);
         let bytes = read_all(self.files.private, &path).map_err(Self::io(&path))?;
@@ -374,35 +357,6 @@ impl<'a> Rewrites<'a> {
             Ok(bytes)
         } else {
             Err(RewriteError::Damaged { path })
-        }
-    }
-}
-
-impl Manifest {
-    /// Notes a change; of a file that was rewritten before, the first original stays the original.
-    fn note(&mut self, change: &Change, clean: bool) {
-        let (before, after) = (sha256(&change.before), sha256(&change.after));
-        let known = self.files.iter_mut().find(|file| file.path == change.path);
-        match known {
-            Some(file) if file.sha256_after == before => {
-                file.sha256_after = after;
-                file.commit = clean;
-                file.actions.extend(change.actions.iter().cloned());
-            }
-            Some(file) => {
-                file.sha256_before = before;
-                file.sha256_after = after;
-                // A run that was killed here saw it clean; only its own change can have come since.
-                file.commit |= clean;
-                file.actions.clone_from(&change.actions);
-            }
-            None => self.files.push(Rewritten {
-                path: change.path.clone(),
-                sha256_before: before,
-                sha256_after: after,
-                actions: change.actions.clone(),
-                commit: clean,
-            }),
         }
     }
 }

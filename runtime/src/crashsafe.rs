@@ -111,22 +111,34 @@ pub fn sync_parent(filesystem: &dyn Filesystem, path: &Path) -> io::Result<()> {
 /// The caller holds the lock of everybody who replaces files in the directory: otherwise the file of
 /// a replacement that is under way would go.
 pub fn sweep(filesystem: &dyn Filesystem, directory: &Path) {
-    let names = filesystem.list(directory).unwrap_or_default();
-    for name in names.iter().filter(|name| is_temporary(name)) {
-        // What stays harms nobody; the next sweep tries again.
-        let _ = filesystem.remove_file(&directory.join(name));
+    sweep_where(filesystem, directory, |_| true);
+}
+
+/// Removes what killed replacements of one file left beside it, as far as that works.
+///
+/// The caller holds the lock of everybody who replaces the file; others may replace its neighbours.
+pub fn sweep_beside(filesystem: &dyn Filesystem, path: &Path) {
+    let name = path.file_name().and_then(|name| name.to_str());
+    if let (Some(directory), Some(name)) = (path.parent(), name) {
+        sweep_where(filesystem, directory, |replaced| replaced == name);
     }
 }
 
-/// Tells whether a name is one of those that a replacement gives: `.<name>.<16 digits>.tmp`.
-fn is_temporary(name: &str) -> bool {
-    let inner = name
-        .strip_prefix('.')
-        .and_then(|name| name.strip_suffix(".tmp"));
-    let parts = inner.and_then(|inner| inner.rsplit_once('.'));
-    parts.is_some_and(|(name, random)| {
-        !name.is_empty() && random.len() == 16 && random.bytes().all(|b| b.is_ascii_hexdigit())
-    })
+fn sweep_where(filesystem: &dyn Filesystem, directory: &Path, wanted: impl Fn(&str) -> bool) {
+    for name in filesystem.list(directory).unwrap_or_default() {
+        if replaced_by(&name).is_some_and(&wanted) {
+            // What stays harms nobody; the next sweep tries again.
+            let _ = filesystem.remove_file(&directory.join(name));
+        }
+    }
+}
+
+/// Returns whose replacement a file is by its name, `.<name>.<16 digits>.tmp`; `None` for every other.
+fn replaced_by(name: &str) -> Option<&str> {
+    let inner = name.strip_prefix('.')?.strip_suffix(".tmp")?;
+    let (name, random) = inner.rsplit_once('.')?;
+    let is_random = random.len() == 16 && random.bytes().all(|b| b.is_ascii_hexdigit());
+    (!name.is_empty() && is_random).then_some(name)
 }
 
 /// Returns a name beside `path` that no other process uses: hidden, random, ending in `.tmp`.
@@ -203,6 +215,25 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(names, expected);
         sweep(&OsFilesystem, &directory.path().join("missing"));
+    }
+
+    #[test]
+    fn a_sweep_beside_a_file_leaves_the_replacements_of_its_neighbours() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let (ours, theirs) = (at("meta.json"), at("more.meta.json"));
+        for file in [&ours, &theirs] {
+            drop(OsFilesystem.create_new(file).unwrap());
+            let left = temporary_name(file).unwrap();
+            drop(OsFilesystem.create_new(&left).unwrap());
+        }
+        sweep_beside(&OsFilesystem, &ours);
+        let names = OsFilesystem.list(directory.path()).unwrap();
+        let left: Vec<_> = names.iter().filter_map(|name| replaced_by(name)).collect();
+        assert_eq!(left, ["more.meta.json"]);
+        assert_eq!(names.len(), 3);
+        sweep_beside(&OsFilesystem, &at("missing/meta.json"));
+        sweep_beside(&OsFilesystem, Path::new("/"));
     }
 
     #[test]

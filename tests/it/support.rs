@@ -14,5 +14,6 @@ pub mod scripted_server;
 pub mod sessions;
 pub mod teamspace;
 pub mod terminal;
+pub mod timing;
 pub mod tree;
 pub mod worker;

@@ -21,6 +21,7 @@ impl Project {
     /// Waits for the right to change `.kittify/config.yaml`, which is given back with the value.
     ///
     /// Whoever reads the file before it has the lock must read it again. Waits five seconds at most.
+    /// What a killed program left beside the file goes.
     ///
     /// # Errors
     /// [`LockError`] when another program holds it all the time, or it cannot be made.
@@ -35,7 +36,12 @@ impl Project {
                 }
             })?;
         }
-        FileLock::acquire(NAME, &path, LIMIT)
+        let lock = FileLock::acquire(NAME, &path, LIMIT)?;
+        let file = self.config_file();
+        // A link stays a link: it is replaced where it points to.
+        let file = file.canonicalize().unwrap_or(file);
+        crashsafe::sweep_beside(&OsFilesystem, &file);
+        Ok(lock)
     }
 
     fn config_lock(&self) -> PathBuf {

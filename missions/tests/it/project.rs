@@ -116,3 +116,17 @@ fn a_repository_inside_the_project_is_not_the_project_s() {
     assert_eq!(project.root, sandbox.root);
     assert_eq!(project.checkout.unwrap().root(), sandbox.root);
 }
+
+#[test]
+fn whoever_may_change_the_configuration_removes_what_a_killed_program_left_of_it() {
+    let sandbox = Sandbox::project();
+    for name in [".config.yaml.0123456789abcdef.tmp", ".config.yaml.tmp"] {
+        sandbox.write(&format!(".kittify/{name}"), "half of it");
+    }
+    let lock = locate(&sandbox, &sandbox.root, None).unwrap().lock_config();
+    drop(lock.unwrap());
+    let there = |name: &str| sandbox.root.join(".kittify").join(name).exists();
+    assert!(!there(".config.yaml.0123456789abcdef.tmp"));
+    assert!(there(".config.yaml.tmp"), "a file of the user went");
+    assert!(there("config.yaml"));
+}

@@ -2,6 +2,7 @@
 
 use super::machine;
 use crate::support::process::signal;
+use crate::support::timing::shortest;
 use kitty_runtime::ipc::Greeting;
 use kitty_runtime::lock::FileLock;
 use kitty_runtime::process::{ProcessIdentity, ProcessState};
@@ -71,16 +72,10 @@ fn after_a_kill_or_a_stop_the_next_stop_leaves_nothing_behind() {
 /// What the next command may take to put things in order.
 const RECOVERY: Duration = Duration::from_secs(1);
 
-/// Breaks a machine three times and returns what the quickest recovery took: whatever else this machine
-/// does can only add to it.
-fn quickest(recover: impl Fn() -> Duration) -> Duration {
-    (0..3).map(|_| recover()).min().unwrap()
-}
-
 #[test]
 fn the_next_command_recovers_within_a_second() {
     for name in ["KILL", "STOP"] {
-        let took = quickest(|| {
+        let took = shortest(RECOVERY, || {
             let machine = machine();
             let first = machine.start();
             signal(name, first.process.pid);
@@ -89,7 +84,7 @@ fn the_next_command_recovers_within_a_second() {
             next.took
         });
         assert!(took < RECOVERY, "after {name}: {took:?}");
-        let took = quickest(|| {
+        let took = shortest(RECOVERY, || {
             let machine = machine();
             let first = machine.start();
             signal(name, first.process.pid);
@@ -97,7 +92,7 @@ fn the_next_command_recovers_within_a_second() {
         });
         assert!(took < RECOVERY, "a mission after {name}: {took:?}");
     }
-    let took = quickest(|| {
+    let took = shortest(RECOVERY, || {
         let machine = machine();
         let mut bystander = Bystander::new();
         recycle(&machine, bystander.0.id());

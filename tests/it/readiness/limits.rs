@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 /// What the steps may take that ask nobody.
 const LOCAL: Duration = Duration::from_millis(5);
-/// What a busy machine may add to two seconds.
-const SLACK: Duration = Duration::from_millis(250);
+/// What a busy machine may add to two seconds; two tries, or a limit for each step, add two.
+const SLACK: Duration = Duration::from_millis(1_500);
 
 /// Starts the actors of a command over what lies in a sandbox.
 fn start(sandbox: &Sandbox, server: &ServerUrl, transport: &SharedTransport) -> ActorSystem {

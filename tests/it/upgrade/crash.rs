@@ -114,8 +114,8 @@ fn texts(root: &Path) -> Vec<(String, Vec<u8>)> {
     let names = Tree::of(root).names().into_iter();
     names
         .filter(|name| !name.contains("migrations") && root.join(name).is_file())
-        // The kernel's lock, and what a process leaves that dies while it writes.
-        .filter(|name| !name.ends_with(".lock") && !name.ends_with(".tmp"))
+        // The kernel's lock; it stays, see `FileLock`.
+        .filter(|name| !name.ends_with(".lock"))
         .map(|name| (name.clone(), std::fs::read(root.join(name)).unwrap()))
         .collect()
 }

@@ -2,7 +2,9 @@
 
 use crate::support::sandbox::{Sandbox, write};
 use crate::support::tree::{Tree, assert_unchanged};
+use kitty_runtime::lock::FileLock;
 use serde_json::Value;
+use std::time::Duration;
 
 /// A project as 3.0.3 left it, file by file.
 pub const LEGACY: &[(&str, &str)] = &[
@@ -100,6 +102,60 @@ fn fr_014_a_project_of_before_gets_the_names_of_today_in_one_commit() {
     let again = sandbox.json(&["upgrade", "--json"]);
     assert_eq!(again["status"], "up_to_date");
     assert_eq!(again["auto_committed"], false);
+}
+
+#[test]
+fn what_killed_upgrades_left_beside_the_files_goes_and_the_users_own_stays() {
+    let sandbox = Sandbox::new();
+    legacy_project(&sandbox);
+    let beside = |path: &str, ending: &str| {
+        let (folder, name) = path.rsplit_once('/').unwrap();
+        let left = sandbox.repo().join(format!("{folder}/.{name}.{ending}"));
+        write(&left, "half of it");
+        left
+    };
+    for arguments in [&["upgrade", "--json"][..], &["upgrade", "--rollback"]] {
+        let left: Vec<_> = LEGACY
+            .iter()
+            .map(|(path, _)| beside(path, "56258074e2cea3ed.tmp"))
+            .collect();
+        let own = beside("kitty-specs/012-old-thing/meta.json", "tmp");
+        sandbox.run(arguments).expect_code(0);
+        let stays: Vec<_> = left.iter().filter(|path| path.exists()).collect();
+        assert!(stays.is_empty(), "{stays:?} after {arguments:?}");
+        assert!(own.exists(), "a file of the user went");
+    }
+}
+
+#[test]
+fn no_file_is_rewritten_while_somebody_else_writes_it() {
+    let sandbox = Sandbox::new();
+    legacy_project(&sandbox);
+    let locks = sandbox.repo().join(".git/spec-kitty-locks");
+    std::fs::create_dir(&locks).unwrap();
+    let upgrade = |arguments: &[&str]| {
+        let call = sandbox.call(arguments);
+        call.env("SPEC_KITTY_STATUS_LOCK_SECONDS", "0").run()
+    };
+    let missions = sandbox.repo().join("kitty-specs");
+    let before = Tree::of(&missions);
+    let path = locks.join("012-old-thing.status.lock");
+    let held = FileLock::acquire("the status", &path, Duration::ZERO).unwrap();
+    let refused = upgrade(&["upgrade", "--json"]).expect_code(1);
+    assert!(refused.says("held by another process"), "{refused:?}");
+    assert_unchanged(&before, &missions);
+    drop(held);
+    upgrade(&["upgrade", "--json"]).expect_code(0);
+    let after = Tree::of(&missions);
+    let held = FileLock::acquire("the status", &path, Duration::ZERO).unwrap();
+    let refused = upgrade(&["upgrade", "--rollback"]).expect_code(1);
+    assert!(refused.says("held by another process"), "{refused:?}");
+    assert_unchanged(&after, &missions);
+    drop(held);
+    upgrade(&["upgrade", "--rollback"]).expect_code(0);
+    for (path, text) in LEGACY {
+        assert_eq!(read(&sandbox, path), *text, "{path}");
+    }
 }
 
 #[test]
