@@ -5,9 +5,10 @@
 //! ```
 //!
 //! A file is rewritten and read back under the lock of those who write it otherwise, and what killed
-//! runs left beside it goes. Every arrow is durable before the next thing begins. Killed anywhere, `upgrade` plans again: what is
-//! rewritten needs nothing, the rest is in the plan with the same result. Originals are named by their
-//! hash and lie in the common git directory, where they dirty no tree and no clone carries them along.
+//! runs left beside it goes. Every arrow is durable before the next thing begins. Killed anywhere,
+//! `upgrade` plans again: what is rewritten needs nothing, the rest is in the plan with the same result.
+//! Originals are named by their hash and lie in the common git directory, where they dirty no tree and
+//! no clone carries them along.
 
 mod manifest;
 mod writers;

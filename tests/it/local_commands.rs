@@ -30,7 +30,7 @@ const SLACK: Duration = Duration::from_secs(3);
 /// How often each command is run on either machine at least.
 const ROUNDS: usize = 5;
 /// How often at most: more runs can take away what the machine added, and not what the situation adds.
-const MOST_ROUNDS: usize = 20;
+const MOST_ROUNDS: usize = 60;
 /// The address of a server that refuses connections at once.
 const NOBODY: &str = "http://127.0.0.1:1";
 
@@ -169,15 +169,16 @@ fn never_waits(url: &str, seed: &Seed, prepare: impl Fn(&Machine)) {
     let (mut machine, mut offline) = (Machine::new(url, seed), Machine::new(NOBODY, seed));
     prepare(&machine);
     prepare(&offline);
-    let (learning, without) = (machine.create(), offline.create());
+    // What is learnt first holds for five seconds only, and a busy machine may need them.
+    let learning = machine.create();
+    machine.stay_informed(url);
+    let without = offline.create();
+    offline.stay_informed(NOBODY);
     assert!(
         learning.took < without.took + FINAL_SYNC + SLACK,
         "{learning:?}, offline {:?}",
         without.took
     );
-    for (machine, url) in [(&machine, url), (&offline, NOBODY)] {
-        machine.stay_informed(url);
-    }
     assert_as_fast_as_offline(&mut machine, &mut offline);
 }
 

@@ -12,6 +12,7 @@ use kitty_runtime::lease::OwnerLease;
 use kitty_runtime::outcome::{DeliveryState, Outcome};
 use kitty_runtime::owner::{BatchLimits, OwnerPorts, ScopeOwner, SledFactory};
 use kitty_runtime::record::{CaptureScope, RecordKind, RecordView};
+use kitty_runtime::status_file::StatusFile;
 use kitty_runtime::time::system_time;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -175,6 +176,21 @@ fn delivering_four_times_as_many_events_takes_nowhere_near_sixteen_times_as_long
         large < small * 10,
         "{small:?} for 5,000 events, {large:?} for 20,000"
     );
+}
+
+#[test]
+fn a_process_that_dies_after_a_long_ingest_leaves_little_of_the_journal_for_readers_to_read() {
+    const QUEUED: usize = 40_000;
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = Pipeline::new(os_filesystem(), &directory.path().join("state"));
+    fill(&pipeline, QUEUED);
+    // Ended without the last word that a release is.
+    drop(owner(&pipeline));
+    let status = StatusFile::read(&*os_filesystem(), &pipeline.scope.paths.status());
+    let known = status.expect("it was written on the way").meta.events;
+    assert!(known > QUEUED as u64 / 4, "{known} of {QUEUED} are known");
+    let whole = owner(&pipeline).release().unwrap();
+    assert_eq!(whole.meta.events, QUEUED as u64);
 }
 
 /// Prepares the program to run in a machine of its own.

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// enough that a long absence does not end in a large process.
 const FILES_PER_APPEND: usize = 1000;
 const BYTES_PER_APPEND: usize = 1 << 20;
+/// Appends after which the status is written, so that readers have little of the journal to read when a
+/// long ingest is broken off.
+const APPENDS_PER_STATUS: usize = 16;
 /// A temporary file this old belongs to a process that died while writing it.
 const STALE_AFTER: Duration = Duration::from_secs(3600);
 
@@ -48,11 +51,15 @@ impl ScopeOwner {
             .waiting()
             .map_err(|source| self.io_error(source))?;
         let mut total = Ingested::default();
-        let mut rest = files.as_slice();
+        let (mut rest, mut appends) = (files.as_slice(), 0);
         while !rest.is_empty() {
             let batch = self.read_batch(rest)?;
             self.store_batch(&batch, &mut total)?;
             rest = &rest[batch.len()..];
+            appends += 1;
+            if appends % APPENDS_PER_STATUS == 0 {
+                self.write_status()?;
+            }
         }
         Ok(total)
     }
