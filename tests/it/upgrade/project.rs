@@ -138,20 +138,17 @@ fn no_file_is_rewritten_while_somebody_else_writes_it() {
         call.env("SPEC_KITTY_STATUS_LOCK_SECONDS", "0").run()
     };
     let missions = sandbox.repo().join("kitty-specs");
-    let before = Tree::of(&missions);
     let path = locks.join("012-old-thing.status.lock");
-    let held = FileLock::acquire("the status", &path, Duration::ZERO).unwrap();
-    let refused = upgrade(&["upgrade", "--json"]).expect_code(1);
-    assert!(refused.says("held by another process"), "{refused:?}");
-    assert_unchanged(&before, &missions);
-    drop(held);
+    let is_refused = |arguments: &[&str]| {
+        let before = Tree::of(&missions);
+        let _held = FileLock::acquire("the status", &path, Duration::ZERO).unwrap();
+        let refused = upgrade(arguments).expect_code(1);
+        assert!(refused.says("held by another process"), "{refused:?}");
+        assert_unchanged(&before, &missions);
+    };
+    is_refused(&["upgrade", "--json"]);
     upgrade(&["upgrade", "--json"]).expect_code(0);
-    let after = Tree::of(&missions);
-    let held = FileLock::acquire("the status", &path, Duration::ZERO).unwrap();
-    let refused = upgrade(&["upgrade", "--rollback"]).expect_code(1);
-    assert!(refused.says("held by another process"), "{refused:?}");
-    assert_unchanged(&after, &missions);
-    drop(held);
+    is_refused(&["upgrade", "--rollback"]);
     upgrade(&["upgrade", "--rollback"]).expect_code(0);
     for (path, text) in LEGACY {
         assert_eq!(read(&sandbox, path), *text, "{path}");
